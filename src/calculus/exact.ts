@@ -1,0 +1,134 @@
+/** The exact step: argmin of a quadratic, or of a quadratic c‖Z − V‖² with terms of the proximal table (language, section 5). */
+import { dimValue, type Dim } from "../expression/dim.js";
+import {
+  add, colsOf, contains, divide, type Expr, identity, indexSum, inverse, isScalar, isZero, multiply, negate, number, partsOf, reciprocal,
+  rowsOf, scalarProduct, termsOf, transpose,
+} from "../expression/expr.js";
+import { expand, flatten } from "./expand.js";
+import { dependsOn, gradient, type Variable } from "./gradient.js";
+import { proximal, variableSymbol } from "./proximal.js";
+import { simplify } from "./simplify.js";
+
+export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
+/** Why there is no exact minimiser, in words for a message. */
+export class NoExactMinimiser extends Error {
+  override name = "NoExactMinimiser";
+  constructor(readonly fault: ExactFault, readonly detail: string, readonly term?: Expr) {
+    super(detail);
+  }
+}
+
+interface Linear {
+  /** H·X (left) or X·H (right) = B. */
+  readonly left: readonly Expr[];
+  readonly right: readonly Expr[];
+  readonly scalar: readonly Expr[];
+  readonly constant: readonly Expr[];
+}
+
+/** Splits ∇g = H X − B: every term holds X once, with factors on one side only. */
+function split(G: Expr, X: Expr, variable: Variable): Linear {
+  const left: Expr[] = [];
+  const right: Expr[] = [];
+  const scalar: Expr[] = [];
+  const constant: Expr[] = [];
+  for (const t of termsOf(G)) {
+    if (!dependsOn(t, variable)) {
+      constant.push(t);
+      continue;
+    }
+    const flat = flatten(t);
+    const at = flat.factors.findIndex((f) => f.id === X.id);
+    const others = [...flat.factors.filter((_, i) => i !== at), ...flat.scalars.map((s) => s.base)];
+    if (at < 0 || others.some((o) => dependsOn(o, variable))) {
+      const asScalar = flat.factors.length === 0 ? flat.scalars.find((s) => s.base.id === X.id && s.exponent === 1) : undefined;
+      if (asScalar && !flat.scalars.some((s) => s !== asScalar && dependsOn(s.base, variable))) {
+        scalar.push(multiply(scalarProduct(flat.coefficient, flat.scalars.filter((s) => s !== asScalar))));
+        continue;
+      }
+      throw new NoExactMinimiser("not quadratic", "its gradient is not linear in the variable", t);
+    }
+    const close = (e: Expr): Expr => flat.bound.reduceRight((inner, b) => indexSum(b.index, b.size, inner), e);
+    const front = scalarProduct(flat.coefficient, flat.scalars);
+    const before = flat.factors.slice(0, at);
+    const after = flat.factors.slice(at + 1);
+    if (before.length > 0 && after.length > 0) throw new NoExactMinimiser("both sides", "the variable is multiplied from both sides", t);
+    if (before.length > 0) left.push(close(multiply(front, ...before)));
+    else if (after.length > 0) right.push(close(multiply(front, ...after)));
+    else scalar.push(close(front));
+  }
+  if (left.length > 0 && right.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable from the left, another from the right");
+  return { left, right, scalar, constant };
+}
+
+/** Is c·M'*M (or c·M*M') seen in a term, and with which sign? */
+function gramSign(t: Expr): number | undefined {
+  const flat = flatten(t);
+  const half = flat.factors.length / 2;
+  if (flat.factors.length % 2 === 0) {
+    const [front, back] = [multiply(...flat.factors.slice(0, half)), multiply(...flat.factors.slice(half))];
+    if (transpose(front).id === back.id) return Math.sign(flat.coefficient);
+  }
+  return undefined;
+}
+/** An upper bound of a term's rank, where the sizes are numbers. */
+function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | undefined {
+  const flat = flatten(t);
+  const sizes = flat.factors.flatMap((f) => [value(rowsOf(f)), value(colsOf(f))]);
+  if (sizes.some((s) => s === undefined)) return undefined;
+  const members = flat.bound.reduce<number | undefined>((n, b) => {
+    const size = value(b.size);
+    return n === undefined || size === undefined ? undefined : n * size;
+  }, 1);
+  return members === undefined ? undefined : members * Math.min(...(sizes as number[]));
+}
+
+/**
+ * argmin over the variable of `smooth` + `nonsmooth` (sums; both for minimisation), as an expression.
+ * `value` gives the numbers of dims, for the test of singular Hessians.
+ */
+export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
+  const X = variableSymbol(variable);
+  const G = isZero(smooth) ? smooth : expand(gradient(smooth, variable));
+  const { left, right, scalar, constant } = split(G, X, variable);
+  const B = constant.length > 0 ? negate(add(constant)) : undefined;
+  const curvature = add(scalar);
+  const flatSigns = scalar.map((s) => Math.sign(partsOf(s).coefficient));
+  const signs = [...flatSigns, ...[...left, ...right].map(gramSign)];
+  if (left.length + right.length + scalar.length === 0) {
+    throw new NoExactMinimiser("unbounded", nonsmooth.length > 0 ? "there is no quadratic term of the variable" : "it has no quadratic term, so it has no minimum");
+  }
+  if (signs.every((s) => s !== undefined && s < 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
+  const zeroLike = B ?? number(0);
+  if (left.length === 0 && right.length === 0) {
+    const centre = B ? simplify(divide(B, curvature)) : multiply(number(0), X);
+    return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature));
+  }
+  if (nonsmooth.length > 0) {
+    throw new NoExactMinimiser("not separable", "beside a term of the proximal table the quadratic terms must be c*sq_norm(a*Z - V)");
+  }
+  const n = left.length > 0 ? rowsOf(X) : colsOf(X);
+  const size = dimValue(n) ?? value(n);
+  if (scalar.length === 0 && size !== undefined) {
+    const ranks = [...left, ...right].map((t) => rankBound(t, value));
+    const total = ranks.reduce<number | undefined>((sum, r) => (sum === undefined || r === undefined ? undefined : sum + r), 0);
+    if (total !== undefined && total < size) {
+      throw new NoExactMinimiser("singular", `its Hessian is ${size} by ${size} and has at most rank ${total}`);
+    }
+  }
+  const H = add([...left, ...right, ...(scalar.length > 0 ? [multiply(curvature, identity(n))] : [])]);
+  if (isScalar(H)) return divide(zeroLike, H);
+  if (!B) return multiply(number(0), X);
+  // A common number in front of both sides cancels.
+  const half = commonFactor([...termsOf(H), ...termsOf(B)]);
+  const [h, b] = [multiply(number(1 / half), H), multiply(number(1 / half), B)];
+  return left.length > 0 ? multiply(inverse(h), b) : multiply(b, inverse(h));
+}
+function commonFactor(terms: readonly Expr[]): number {
+  const sizes = new Set(terms.map((t) => Math.abs(partsOf(t).coefficient)));
+  const [only] = sizes;
+  return sizes.size === 1 && only ? only : 1;
+}
+export function mentions(e: Expr, name: string): boolean {
+  return contains(e, (x) => x.kind === "symbol" && x.name === name);
+}

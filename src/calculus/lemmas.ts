@@ -1,0 +1,205 @@
+/** Rewriting an update by a lemma: as it stands first, multiplied out only if nothing was found (language, sections 6 and 13). */
+import type { Dim } from "../expression/dim.js";
+import {
+  add, contains, type Expr, mapChildren, multiply, number, scalarProduct, splitCoefficient, substitute, type SymbolExpr, termsOf, TooLarge,
+  renameFreeIndex,
+} from "../expression/expr.js";
+import { expand, flatten, type FlatTerm, rebuild } from "./expand.js";
+import {
+  type Bindings, chooseTerms, instantiate, matchProduct, noBindings, type Pattern, unifyShape,
+} from "./match.js";
+
+/** A lemma's hole: its shape is in the lemma's own dims; a family has an own index. */
+export interface Hole {
+  readonly name: string;
+  readonly index?: string;
+  readonly shape: Expr["shape"];
+}
+export interface RewriteRule {
+  readonly name: string;
+  readonly holes: readonly Hole[];
+  readonly left: Expr;
+  readonly right: Expr;
+  readonly when?: Expr;
+  /** What a `using` gives; a family's own index stands free in it. */
+  readonly given: ReadonlyMap<string, Expr>;
+}
+/** One place where a rule matched: what it said there, and its condition there. */
+export interface Application {
+  readonly before: Expr;
+  readonly after: Expr;
+  readonly when?: Expr;
+}
+export interface Rewritten {
+  readonly result: Expr;
+  readonly applications: readonly Application[];
+  /** The update had to be multiplied out first. */
+  readonly expanded: boolean;
+}
+
+interface Prepared {
+  readonly left: Expr;
+  readonly right: Expr;
+  readonly when?: Expr;
+  readonly pattern: Pattern;
+  readonly start: Bindings;
+  /** One product without a sign: matches inside terms. Otherwise whole terms are matched. */
+  readonly inside: boolean;
+}
+
+function countHoles(e: Expr): Map<string, number> {
+  const counts = new Map<string, number>();
+  const visit = (x: Expr): Expr => {
+    if (x.kind === "symbol" && x.role === "hole") counts.set(x.name, (counts.get(x.name) ?? 0) + 1);
+    if (x.kind === "product") {
+      x.scalars.forEach((s) => { for (let i = 0; i < Math.min(8, Math.abs(s.exponent)); i++) visit(s.base); });
+      x.factors.forEach(visit);
+      return x;
+    }
+    return mapChildren(x, visit);
+  };
+  visit(e);
+  return counts;
+}
+
+/** Puts what is given into both sides; undefined where a given thing has not the shape that the lemma asks for. */
+function prepare(rule: RewriteRule): Prepared | undefined {
+  let start: Bindings | undefined = noBindings;
+  const holes = new Map(rule.holes.map((h) => [h.name, h]));
+  for (const [name, value] of rule.given) {
+    const hole = holes.get(name);
+    start = start && hole && unifyShape(hole.shape, value.shape, start);
+  }
+  if (!start) return undefined;
+  const put = (e: Expr): Expr => substitute(e, (s: SymbolExpr) => {
+    const value = s.role === "hole" ? rule.given.get(s.name) : undefined;
+    const own = holes.get(s.name)?.index;
+    return value && own && s.member ? renameFreeIndex(value, own, s.member) : value;
+  });
+  const left = put(rule.left);
+  const pattern: Pattern = {
+    occurrences: countHoles(left),
+    holeIndex: new Map(rule.holes.flatMap((h) => (h.index ? [[h.name, h.index] as const] : []))),
+  };
+  const inside = left.kind !== "sum" && splitCoefficient(left).coefficient > 0;
+  const base = { left, right: put(rule.right), pattern, start, inside };
+  return rule.when ? { ...base, when: put(rule.when) } : base;
+}
+
+/** Sizes of indices that sums inside the expression bring with them. */
+function collectSizes(e: Expr, into: Map<string, Dim>): void {
+  contains(e, (x) => {
+    if (x.kind === "indexSum") into.set(x.index, x.size);
+    if (x.kind === "apply" && x.family) into.set(x.family.index, x.family.size);
+    return false;
+  });
+}
+
+class Search {
+  readonly applications: Application[] = [];
+  constructor(private readonly rule: Prepared, private readonly sizes: Map<string, Dim>) {}
+
+  private make(b: Bindings): Expr | undefined {
+    return instantiate(this.rule.right, b, this.rule.pattern, (index) => this.sizes.get(index));
+  }
+  private note(before: Expr, after: Expr, b: Bindings): void {
+    const when = this.rule.when && instantiate(this.rule.when, b, this.rule.pattern, (index) => this.sizes.get(index));
+    this.applications.push(when ? { before, after, when } : { before, after });
+  }
+
+  /** The expression as a sum of terms. */
+  expression(e: Expr): Expr {
+    const terms = termsOf(e);
+    if (this.rule.inside) {
+      const after = terms.map((t) => this.term(t));
+      return after.every((t, i) => t === terms[i]) ? e : add(after);
+    }
+    const done: Expr[] = [];
+    let open = terms;
+    for (;;) {
+      const found = this.wholeTerms(open);
+      if (!found) break;
+      done.push(found.after);
+      open = found.rest;
+    }
+    if (done.length === 0) {
+      const after = terms.map((t) => this.term(t));
+      return after.every((t, i) => t === terms[i]) ? e : add(after);
+    }
+    return add([...done, ...open.map((t) => this.term(t))]);
+  }
+  private wholeTerms(terms: readonly Expr[]): { after: Expr; rest: readonly Expr[] } | undefined {
+    for (const m of chooseTerms(termsOf(this.rule.left), terms, this.rule.start, this.rule.pattern)) {
+      terms.forEach((t) => flatten(t).bound.forEach((x) => this.sizes.set(x.index, x.size)));
+      const after = this.make(m.bindings);
+      if (!after) continue;
+      this.note(add(terms.filter((t) => !m.rest.includes(t))), after, m.bindings);
+      return { after, rest: m.rest };
+    }
+    return undefined;
+  }
+  private term(t: Expr): Expr {
+    const flat = flatten(t);
+    flat.bound.forEach((x) => this.sizes.set(x.index, x.size));
+    if (this.rule.inside) {
+      const replaced = this.product(flat);
+      if (replaced) return replaced;
+    }
+    if (flat.bound.length === 0 && (t.kind !== "product" || flat.factors.length + flat.scalars.length === 0)) return this.within(t);
+    const factors = flat.factors.map((f) => this.within(f));
+    const scalars = flat.scalars.map((s) => ({ base: this.within(s.base), exponent: s.exponent }));
+    const same = factors.every((f, i) => f === flat.factors[i]) && scalars.every((s, i) => s.base === flat.scalars[i]?.base);
+    return same ? t : rebuild({ ...flat, factors, scalars });
+  }
+  /** Below a factor: arguments of functions, brackets. */
+  private within(f: Expr): Expr {
+    if (f.kind === "sum") return this.expression(f);
+    return mapChildren(f, (child) => this.expression(child));
+  }
+  private product(t: FlatTerm): Expr | undefined {
+    const left = flatten(this.rule.left);
+    for (const m of matchProduct(left, t, this.rule.start, this.rule.pattern, false)) {
+      const after = this.make(m.bindings);
+      if (!after) continue;
+      const taken = t.bound.filter((x) => m.consumed.has(x.index));
+      this.note(rebuild({ coefficient: 1, scalars: [], bound: taken, factors: [instantiateLeft(this.rule, m.bindings, this.sizes)] }), after, m.bindings);
+      const before = t.factors.slice(0, m.start).map((f) => this.within(f));
+      // Further matches to the right of this one, where the coefficient plays no part.
+      const tail = t.factors.slice(m.end);
+      const alone = left.scalars.length === 0 && left.bound.length === 0 && left.factors.length > 0 && tail.length > 0;
+      const rest = alone
+        ? [this.term(multiply(...tail))]
+        : tail.map((f) => this.within(f));
+      const front = scalarProduct(Math.sign(t.coefficient) * m.coefficient, m.scalars.map((s) => ({ base: this.within(s.base), exponent: s.exponent })));
+      return rebuild({ coefficient: 1, scalars: [], bound: t.bound.filter((x) => !m.consumed.has(x.index)), factors: [front, ...before, after, ...rest] });
+    }
+    return undefined;
+  }
+}
+/** The left side as it stood, its sums opened (the caller puts them back). */
+function instantiateLeft(rule: Prepared, b: Bindings, sizes: ReadonlyMap<string, Dim>): Expr {
+  const flat = flatten(rule.left);
+  const bare = rebuild({ ...flat, bound: [] });
+  return instantiate(bare, b, rule.pattern, (index) => sizes.get(index)) ?? number(0);
+}
+
+/** Rewrites everywhere the rule matches; undefined where it matches nowhere. */
+export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyMap<string, Dim>): Rewritten | undefined {
+  const prepared = prepare(rule);
+  if (!prepared) return undefined;
+  const attempt = (e: Expr, expanded: boolean): Rewritten | undefined => {
+    const sizes = new Map(indexSizes);
+    collectSizes(e, sizes);
+    const search = new Search(prepared, sizes);
+    const result = search.expression(e);
+    return search.applications.length > 0 ? { result, applications: search.applications, expanded } : undefined;
+  };
+  const found = attempt(update, false);
+  if (found) return found;
+  try {
+    return attempt(expand(update), true);
+  } catch (error) {
+    if (error instanceof TooLarge) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * The proximal table: prox_{t h}(v) = argmin_x h(x) + ‖x − v‖²/(2t). A row covers one set of functions of the bare variable;
+ * factors, shifts `X - V`, scaled arguments `a*X`, added squares and linear terms are transformers around any row.
+ * Parikh & Boyd, Proximal Algorithms (2014); the rows name their section.
+ */
+import { dimAdd, dimNumber, dimSubtract, type Dim } from "../expression/dim.js";
+import {
+  add, apply, type ApplyExpr, children, colsOf, divide, type Expr, hadamard, isScalar, isZero, mapChildren, multiply, negate,
+  number, ones, partsOf, power, type Range, reciprocal, renameFreeIndex, rowsOf, scalarProduct, scale, slice, subtract,
+  symbol, termsOf, TooLarge,
+} from "../expression/expr.js";
+import { type FunctionName, functionRow } from "../expression/functions.js";
+import { expand } from "./expand.js";
+import { dependsOn, gradient, type Variable } from "./gradient.js";
+
+/** One term c·f(a·X − V, …): `weight` is c (positive), `extra` the function's further arguments. */
+interface AtomicTerm {
+  readonly fn: FunctionName | "huber_total" | "negative_log";
+  readonly weight: Expr;
+  readonly argument: Expr;
+  readonly extra: readonly Expr[];
+  readonly text: Expr;
+}
+export interface ProximalRow {
+  readonly of: readonly AtomicTerm["fn"][];
+  /** v: the point; t: the step; terms in the order of `of`. */
+  readonly prox: (v: Expr, t: Expr, terms: readonly AtomicTerm[]) => Expr;
+  readonly source: string;
+}
+
+const diag = (v: Expr): Expr => apply("diag", [v]);
+const tiny = number(1e-30);
+const spreadOver = (s: Expr, like: Expr): Expr => (isScalar(like) ? s : multiply(s, ones(like.shape)));
+const soft = (v: Expr, c: Expr): Expr => apply("soft_threshold", [v, c]);
+const step = (t: Expr, term: AtomicTerm | undefined): Expr => (term ? multiply(t, term.weight) : t);
+const relu = (x: Expr): Expr => apply("relu", [x]);
+/** Entries less c, c a scalar. */
+const lessBy = (v: Expr, c: Expr): Expr => subtract(v, spreadOver(c, v));
+/** (1 − c/‖v‖)₊ v, 0 at v = 0. */
+const blockSoft = (v: Expr, c: Expr): Expr => {
+  const norm = apply("norm2", [v]);
+  return multiply(relu(subtract(norm, c)), reciprocal(apply("max", [norm, tiny])), v);
+};
+const columnSoft = (v: Expr, c: Expr): Expr => {
+  const norms = apply("colnorm", [v]);
+  return multiply(v, diag(hadamard([relu(lessBy(norms, c)), power(apply("max", [norms, tiny]), number(-1))])));
+};
+const clip = (v: Expr, lo: Expr, hi: Expr): Expr => apply("min", [apply("max", [v, lo]), hi]);
+const ballOf = (v: Expr, r: Expr): Expr => {
+  const norms = apply("colnorm", [v]);
+  return multiply(v, diag(apply("min", [multiply(r, power(apply("max", [norms, tiny]), number(-1))), number(1)])));
+};
+const extra = (term: AtomicTerm | undefined, i = 0): Expr => term?.extra[i] ?? number(0);
+
+export const proximalTable: readonly ProximalRow[] = [
+  { of: ["norm1"], prox: (v, t, [f]) => soft(v, step(t, f)), source: "6.5.2" },
+  { of: ["norm0"], prox: (v, t, [f]) => apply("hard_threshold", [v, apply("sqrt", [scale(2, step(t, f))])]), source: "Blumensath & Davies 2008" },
+  { of: ["norm2"], prox: (v, t, [f]) => blockSoft(v, step(t, f)), source: "6.5.1" },
+  { of: ["norm21"], prox: (v, t, [f]) => columnSoft(v, step(t, f)), source: "6.5.4" },
+  { of: ["norm_nuc"], prox: (v, t, [f]) => apply("singular_soft_threshold", [v, step(t, f)]), source: "6.7.3" },
+  { of: ["nonnegative"], prox: relu, source: "6.2.1" },
+  { of: ["box"], prox: (v, _, [f]) => clip(v, extra(f), extra(f, 1)), source: "6.2.4" },
+  { of: ["ball"], prox: (v, _, [f]) => ballOf(v, extra(f)), source: "6.5.1" },
+  { of: ["sphere"], prox: (v, _, [f]) => multiply(extra(f), apply("normalize", [v])), source: "projection on the sphere" },
+  { of: ["simplex"], prox: (v) => apply("project_simplex", [v]), source: "6.2.5" },
+  { of: ["orthonormal"], prox: (v) => apply("polar", [v]), source: "Higham 1989: the nearest matrix with orthonormal columns" },
+  { of: ["huber_total"], prox: (v, t, [f]) => {
+    const s = step(t, f);
+    const d = multiply(s, extra(f));
+    return subtract(v, clip(multiply(s, reciprocal(add([number(1), s])), v), negate(d), d));
+  }, source: "Beck 2017, table 6.1" },
+  { of: ["negative_log"], prox: (v, t, [f]) =>
+    scale(0.5, add([v, apply("sqrt", [add([power(v, number(2)), spreadOver(scale(4, step(t, f)), v)])])])), source: "6.1.3" },
+  { of: ["norm1", "nonnegative"], prox: (v, t, [f]) => relu(lessBy(v, step(t, f))), source: "Yu et al. 2023, eq. 17" },
+  { of: ["norm0", "nonnegative"], prox: (v, t, [f]) => apply("hard_threshold", [relu(v), apply("sqrt", [scale(2, step(t, f))])]), source: "per entry, from the two rows" },
+  { of: ["norm1", "box"], prox: (v, t, [f, g]) => clip(soft(v, step(t, f)), extra(g), extra(g, 1)), source: "per entry: projection after shrinkage" },
+  { of: ["norm1", "norm2"], prox: (v, t, [f, g]) => blockSoft(soft(v, step(t, f)), step(t, g)), source: "Simon et al. 2013, sparse group lasso" },
+  { of: ["norm1", "norm21"], prox: (v, t, [f, g]) => columnSoft(soft(v, step(t, f)), step(t, g)), source: "Simon et al. 2013, per column" },
+  { of: ["norm2", "nonnegative"], prox: (v, t, [f]) => blockSoft(relu(v), step(t, f)), source: "Yu 2013: the cone, then the norm" },
+  { of: ["norm21", "nonnegative"], prox: (v, t, [f]) => columnSoft(relu(v), step(t, f)), source: "Yu 2013: the cone, then the norm" },
+  { of: ["ball", "nonnegative"], prox: (v, _, [f]) => ballOf(relu(v), extra(f)), source: "the cone, then the ball" },
+];
+
+/** A term, or a set of terms, that the table does not have. */
+export class NotInTable extends Error {
+  override name = "NotInTable";
+  constructor(readonly terms: readonly Expr[], readonly why: string) {
+    super(why);
+  }
+}
+
+// ---------------------------------------------------------------- terms
+/** Is the outermost function of a term nonsmooth? (Language, section 13: whatever its argument.) */
+export function nonsmoothFunction(term: Expr): FunctionName | undefined {
+  if (term.kind === "indexSum") return nonsmoothFunction(term.body);
+  if (term.kind === "apply") return functionRow(term.fn).nonsmooth ? term.fn : undefined;
+  if (term.kind !== "product") return undefined;
+  for (const f of [...term.scalars.map((s) => s.base), ...term.factors]) {
+    const found = f.kind === "apply" || f.kind === "indexSum" ? nonsmoothFunction(f) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** Brackets of scalars opened so that every term stands alone: `lambda*(norm1(Z) + nonnegative(Z))`. */
+export function openTerms(f: Expr): readonly Expr[] {
+  return termsOf(f).flatMap((t) => {
+    if (t.kind === "indexSum" && t.body.kind === "sum") return termsOf(expandScalars(t));
+    if (t.kind === "product" && t.factors.length === 0 && t.scalars.some((s) => s.exponent === 1 && s.base.kind === "sum")) return termsOf(expandScalars(t));
+    if (t.kind === "product" && t.scalars.some((s) => s.base.kind === "indexSum" && s.base.body.kind === "sum")) return termsOf(expandScalars(t));
+    return [t];
+  });
+}
+/** Only scalar brackets are opened; arguments of functions stay as written. */
+function expandScalars(t: Expr): Expr {
+  const held = new Map<string, Expr>();
+  let count = 0;
+  const hide = (e: Expr): Expr => {
+    const name = `·held${++count}`;
+    held.set(name, e);
+    return symbol(name, "hole", e.shape);
+  };
+  const visit = (e: Expr): Expr => {
+    if (e.kind === "apply") return hide(e);
+    if (e.kind === "sum") return add(e.terms.map(visit));
+    if (e.kind === "product" && e.factors.length === 0) return multiply(number(e.coefficient), ...e.scalars.map((s) => power(visit(s.base), number(s.exponent))));
+    return e;
+  };
+  if (t.kind === "indexSum" || (t.kind === "product" && t.scalars.some((s) => s.base.kind === "indexSum"))) return expandOnce(t);
+  const opened = expand(visit(t));
+  const show = (e: Expr): Expr => {
+    if (e.kind === "symbol") return held.get(e.name) ?? e;
+    if (e.kind === "sum") return add(e.terms.map(show));
+    if (e.kind === "product") return multiply(number(e.coefficient), ...e.scalars.map((s) => power(show(s.base), number(s.exponent))), ...e.factors.map(show));
+    return e;
+  };
+  return show(opened);
+}
+function expandOnce(t: Expr): Expr {
+  try {
+    return expand(t);
+  } catch (error) {
+    if (error instanceof TooLarge) return t;
+    throw error;
+  }
+}
+
+/** c·f(argument, …) with the variable only in f's first argument. */
+function readTerm(term: Expr, variable: Variable): AtomicTerm {
+  const parts = partsOf(term);
+  const holders = parts.scalars.filter((s) => dependsOn(s.base, variable));
+  const [holder] = holders;
+  if (holders.length !== 1 || !holder || holder.exponent !== 1 || parts.factors.length > 0 || holder.base.kind !== "apply") {
+    throw new NotInTable([term], "it is not a number times one function of the variable");
+  }
+  let base: ApplyExpr = holder.base;
+  while (base.fn === "prox" && base.args[0]?.kind === "apply") base = base.args[0];
+  const weight = scalarProduct(parts.coefficient, parts.scalars.filter((s) => s !== holder));
+  const [argument, ...rest] = base.args;
+  if (!argument) throw new NotInTable([term], "it has no argument");
+  if (base.fn === "total" && argument.kind === "apply" && argument.fn === "huber" && argument.args[0]) {
+    return positive({ fn: "huber_total", weight, argument: argument.args[0], extra: argument.args.slice(1), text: term }, variable);
+  }
+  if (base.fn === "total" && argument.kind === "apply" && argument.fn === "log" && argument.args[0]) {
+    return positive({ fn: "negative_log", weight: negate(weight), argument: argument.args[0], extra: [], text: term }, variable);
+  }
+  if (base.fn === "total" && argument.kind === "apply" && argument.fn === "abs" && argument.args[0]) {
+    return positive({ fn: "norm1", weight, argument: argument.args[0], extra: [], text: term }, variable);
+  }
+  return positive({ fn: base.fn, weight, argument, extra: rest, text: term }, variable);
+}
+function positive(term: AtomicTerm, variable: Variable): AtomicTerm {
+  const { coefficient } = partsOf(term.weight);
+  if (coefficient < 0) throw new NotInTable([term.text], "its factor is negative, so the step would have no minimiser");
+  if (term.extra.some((e) => dependsOn(e, variable))) throw new NotInTable([term.text], "the variable stands in more than the function's first argument");
+  return term;
+}
+
+/** argument = a·X − V with a scalar a: what makes f(a·X − V) a row's f. */
+interface Affine {
+  readonly a: Expr;
+  readonly V: Expr;
+}
+function readAffine(argument: Expr, X: Expr, variable: Variable, term: Expr): Affine {
+  const own: Expr[] = [];
+  const rest: Expr[] = [];
+  for (const t of termsOf(argument)) (dependsOn(t, variable) ? own : rest).push(t);
+  const factor = add(own.map((t) => {
+    const parts = partsOf(t);
+    const bare = parts.factors.length === 0 ? parts.scalars.find((s) => s.base.id === X.id && s.exponent === 1)?.base : parts.factors.length === 1 ? parts.factors[0] : undefined;
+    if (bare?.id !== X.id) throw new NotInTable([term], "its argument is not a number times the variable, less a constant");
+    return scalarProduct(parts.coefficient, parts.scalars.filter((s) => s.base.id !== X.id));
+  }));
+  return { a: factor, V: rest.length === 0 ? number(0) : negate(add(rest)) };
+}
+
+// ---------------------------------------------------------------- the operator
+/**
+ * prox_{t h}(v) for the sum of `terms` (each depends on the variable). Throws NotInTable with the terms that do not fit.
+ * Terms of slices of the variable's columns, and of members of a family, are taken apart where they are disjoint.
+ */
+export function proximal(terms: readonly Expr[], variable: Variable, v: Expr, t: Expr): Expr {
+  if (terms.length === 0) return v;
+  const X = variableSymbol(variable);
+  const perSlice = splitSlices(terms, variable, X);
+  if (perSlice) return overSlices(perSlice, variable, X, v, t);
+  const linear: Expr[] = [];
+  const squares: { weight: Expr; affine: Affine }[] = [];
+  const atoms: { term: AtomicTerm; affine: Affine }[] = [];
+  for (const outer of terms) {
+    const inner = separable(outer, variable);
+    if (!nonsmoothFunction(inner)) {
+      const slope = constantSlope(inner, variable);
+      if (slope) { linear.push(slope); continue; }
+    }
+    const term = readTerm(inner, variable);
+    const affine = readAffine(term.argument, X, variable, term.text);
+    if (term.fn === "sq_norm") squares.push({ weight: term.weight, affine });
+    else atoms.push({ term, affine });
+  }
+  // Linear terms move the point; squares move it and shorten the step (Parikh & Boyd, 2.2).
+  let point = linear.length > 0 ? subtract(v, multiply(t, add(linear))) : v;
+  let length = t;
+  for (const { weight, affine: { a, V } } of squares) {
+    const curvature = scale(2, multiply(length, weight, a, a));
+    const shrink = reciprocal(add([number(1), curvature]));
+    const toward = isZero(V) ? point : add([point, multiply(number(2), length, weight, a, shapeLike(V, X))]);
+    point = multiply(shrink, toward);
+    length = multiply(length, shrink);
+  }
+  if (atoms.length === 0) return point;
+  return rowFor(atoms, X, point, length);
+}
+export function variableSymbol(variable: Variable): Expr {
+  return variable.index
+    ? symbol(variable.name, "var", variable.shape, { kind: "variable", name: variable.index })
+    : symbol(variable.name, "var", variable.shape);
+}
+const shapeLike = (V: Expr, X: Expr): Expr => (isScalar(V) && !isScalar(X) ? multiply(V, ones(X.shape)) : V);
+
+/** `sum(g) f(x[g])` over the family that is the variable: each member has its own f. */
+function separable(term: Expr, variable: Variable): Expr {
+  const index = variable.index;
+  if (!index) return term;
+  const parts = partsOf(term);
+  const holder = parts.scalars.find((s) => s.base.kind === "indexSum" && dependsOn(s.base, variable));
+  if (holder?.base.kind !== "indexSum" || holder.exponent !== 1) throw new NotInTable([term], `it is not a sum over ${index} of functions of one member each`);
+  const body = renameIndex(holder.base.body, holder.base.index, index);
+  return multiply(scalarProduct(parts.coefficient, parts.scalars.filter((s) => s !== holder)), body);
+}
+
+function constantSlope(term: Expr, variable: Variable): Expr | undefined {
+  try {
+    const slope = gradient(term, variable);
+    return dependsOn(slope, variable) ? undefined : slope;
+  } catch {
+    return undefined;
+  }
+}
+
+function rowFor(atoms: readonly { term: AtomicTerm; affine: Affine }[], X: Expr, v: Expr, t: Expr): Expr {
+  const names = atoms.map((a) => a.term.fn);
+  const row = proximalTable.find((r) => r.of.length === names.length && r.of.every((f) => names.includes(f)) && new Set(names).size === names.length);
+  if (!row) throw new NotInTable(atoms.map((a) => a.term.text), names.length > 1 ? "the table has no row for these terms together" : "the table has no row for this function");
+  const [first] = atoms;
+  if (!first || atoms.some((a) => !isConic(a.term.fn) && (a.affine.a.id !== first.affine.a.id || a.affine.V.id !== first.affine.V.id) )) {
+    throw new NotInTable(atoms.map((a) => a.term.text), "the terms have different arguments");
+  }
+  const base = atoms.find((a) => !isConic(a.term.fn)) ?? first;
+  const conicMoved = atoms.some((a) => isConic(a.term.fn) && (a !== base) && (!isZero(a.affine.V) || !isZero(base.affine.V)) && a.affine.V.id !== base.affine.V.id);
+  if (conicMoved) throw new NotInTable(atoms.map((a) => a.term.text), "the terms have different arguments");
+  const { a, V } = base.affine;
+  const shift = shapeLike(V, X);
+  const inner = isZero(V) ? multiply(a, v) : subtract(multiply(a, v), shift);
+  const ordered = row.of.map((f) => atoms.find((x) => x.term.fn === f)?.term).filter((x): x is AtomicTerm => x !== undefined);
+  const y = row.prox(inner, multiply(t, a, a), ordered);
+  return divide(isZero(V) ? y : add([y, shift]), a);
+}
+/** Sets that a positive factor maps to themselves. */
+const isConic = (fn: AtomicTerm["fn"]): boolean => fn === "nonnegative";
+
+// ---------------------------------------------------------------- disjoint columns
+interface SlicePart {
+  readonly range: Range;
+  readonly terms: readonly Expr[];
+}
+/** Terms that see the variable only through one range of its columns, grouped by range; undefined if any sees more. */
+function splitSlices(terms: readonly Expr[], variable: Variable, X: Expr): readonly SlicePart[] | undefined {
+  const groups = new Map<string, { range: Range; terms: Expr[] }>();
+  for (const term of terms) {
+    const range = onlySlice(term, variable, X);
+    if (!range) return undefined;
+    const key = `${range.from.key}..${range.to.key}`;
+    const group = groups.get(key) ?? { range, terms: [] };
+    group.terms.push(term);
+    groups.set(key, group);
+  }
+  return [...groups.values()].sort((a, b) => compareDims(a.range.from, b.range.from));
+}
+function compareDims(a: Dim, b: Dim): number {
+  const difference = dimSubtract(a, b);
+  return difference.terms[0] ? Math.sign(difference.terms[0].numerator) : 0;
+}
+function onlySlice(term: Expr, variable: Variable, X: Expr): Range | undefined {
+  let range: Range | undefined;
+  let whole = false;
+  const visit = (e: Expr): void => {
+    if (e.kind === "slice" && e.arg.id === X.id && e.cols && !e.rows) {
+      const same = !range || (range.from.key === e.cols.from.key && range.to.key === e.cols.to.key);
+      if (!same) whole = true;
+      range = e.cols;
+    } else if (e.kind === "symbol" && e.name === variable.name) whole = true;
+    else for (const c of children(e)) visit(c);
+  };
+  visit(term);
+  return whole ? undefined : range;
+}
+function overSlices(parts: readonly SlicePart[], variable: Variable, X: Expr, v: Expr, t: Expr): Expr {
+  const pieces: Expr[] = [];
+  let next: Dim = dimNumber(1);
+  for (const { range, terms } of parts) {
+    if (range.from.key !== next.key) {
+      if (compareDims(range.from, next) < 0) throw new NotInTable(terms, "the ranges of columns overlap");
+      pieces.push(slice(v, undefined, { from: next, to: dimSubtract(range.from, dimNumber(1)) }));
+    }
+    const part = slice(v, undefined, range);
+    const inner: Variable = { name: variable.name, shape: [rowsOf(X), colsOf(part)] };
+    const seen = slice(X, undefined, range);
+    const local = terms.map((term) => replace(term, seen, variableSymbol(inner)));
+    pieces.push(proximal(local, inner, part, t));
+    next = dimAdd(range.to, dimNumber(1));
+  }
+  const end = colsOf(X);
+  if (compareDims(next, dimAdd(end, dimNumber(1))) < 0) pieces.push(slice(v, undefined, { from: next, to: end }));
+  return apply("columns", pieces);
+}
+function replace(e: Expr, from: Expr, to: Expr): Expr {
+  return e.id === from.id ? to : mapChildren(e, (c) => replace(c, from, to));
+}
+
+/** Rows of the table in words, nearest to the given functions first. */
+export function nearestRows(terms: readonly Expr[]): readonly string[] {
+  const wanted = new Set(terms.map((t) => nonsmoothFunction(t)));
+  const score = (row: ProximalRow): number => row.of.filter((f) => wanted.has(f as FunctionName)).length - row.of.length / 10;
+  return [...proximalTable].sort((a, b) => score(b) - score(a)).slice(0, 4)
+    .map((r) => r.of.map((f) => (f === "huber_total" ? "total(huber(X, delta))" : f === "negative_log" ? "-total(log(X))" : `${f}(X)`)).join(" + "));
+}
+function renameIndex(e: Expr, from: string, to: string): Expr {
+  return renameFreeIndex(e, from, { kind: "variable", name: to });
+}

@@ -1,0 +1,433 @@
+/** Unrolls a typed network and its derivations into statements, one after the other, each value named once. */
+import { at, Defect, type Reporter } from "../diagnostics/declare.js";
+import type { Span } from "../diagnostics/span.js";
+import { type Dim, dimNumber, dimSubstitute } from "../expression/dim.js";
+import {
+  add, contains, dimExpr, type Expr, isZero, multiply, number, renameFreeIndex, sameShape, substitute, subtract, symbol, type SymbolExpr,
+} from "../expression/expr.js";
+import { showExpr } from "../expression/print.js";
+import type { Shape } from "../expression/functions.js";
+import type { Derivation } from "../calculus/derive.js";
+import { dropStops } from "../calculus/derive.js";
+import { simplify } from "../calculus/simplify.js";
+import { type Environment, evaluate } from "../numeric/evaluate.js";
+import { prenormHole, type TypedLayer, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
+import { mixesSamples } from "./batch-axis.js";
+import { batchMixed, captureInLoop, targetLeft, thenRequired, whenUndecided } from "./diagnostics.js";
+import { atRest, momentumFactor, type MomentumState } from "./momentum.js";
+import type { NetworkParameter, UnrolledNetwork, UnrolledStatement, ValueType } from "./network.js";
+import { networkParameter } from "./parameters.js";
+
+/** A variable's place in time: the name of its current value. */
+type Current = ReadonlyMap<string, string>;
+
+interface Momentum {
+  readonly state: MomentumState;
+  /** Name of the statement that holds the offset to add; undefined while it is zero. */
+  readonly offset?: string;
+}
+
+class Unroller {
+  readonly statements: UnrolledStatement[] = [];
+  readonly parameters: NetworkParameter[] = [];
+  readonly outputs: UnrolledNetwork["outputs"][number][] = [];
+  readonly outputNames = new Map<string, string>();
+  current = new Map<string, string>();
+  private readonly used = new Map<string, number>();
+  private readonly momenta = new Map<string, Momentum>();
+  private readonly dims: ReadonlyMap<string, number>;
+  private readonly indices: ReadonlyMap<string, number>;
+  readonly definitions: ReadonlyMap<string, Expr>;
+  private readonly globals: ReadonlyMap<string, string>;
+
+  constructor(
+    private readonly network: TypedNetwork,
+    private readonly derivations: ReadonlyMap<TypedStep, Derivation>,
+    private readonly reporter: Reporter,
+  ) {
+    this.dims = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
+    this.indices = new Map(network.indices.map((i) => [i.name, i.count]));
+    this.definitions = new Map([
+      ...network.consts.map((c) => [c.name, number(c.value)] as const),
+      ...network.lets.filter((l) => l.kept).map((l) => [l.name, l.value] as const),
+    ]);
+    this.globals = new Map([
+      ...network.params.map((p) => [p.name, p.name] as const),
+      ...network.inputs.map((i) => [i.name, i.name] as const),
+      ...network.targets.map((t) => [t.name, t.name] as const),
+    ]);
+  }
+
+  run(): void {
+    const uses = this.usesOf(this.network.statements);
+    for (const p of this.network.params) this.addParameter(p, p.name, uses, this.globals, 1);
+    for (const s of this.network.statements) {
+      if (s.kind === "layer") this.layer(s);
+      else this.statement(s, { prefix: "", path: "", names: this.globals, layer: undefined, owner: undefined });
+    }
+  }
+
+  // -------------------------------------------------------------- scopes
+  /** All expressions of statements, in order: where a parameter is first contracted. */
+  private usesOf(statements: readonly TypedStatement[]): readonly Expr[] {
+    return statements.flatMap((s): readonly Expr[] => {
+      switch (s.kind) {
+        case "var": return [s.init];
+        case "assign": case "output": return [s.value];
+        case "objective": return [];
+        case "layer": return this.usesOf(s.body);
+        case "step": {
+          const d = this.derivations.get(s);
+          return [...(s.prenorm ? [s.prenorm.call] : []), ...(d ? [d.update] : []), ...(s.then ? [s.then] : [])];
+        }
+      }
+    });
+  }
+  private environment(layer: number | undefined): Environment {
+    const lookup: Environment["lookup"] = (name, member) => {
+      if (name === "layer") return layer === undefined ? undefined : { shape: [1, 1], data: Float64Array.of(layer) };
+      const definition = this.definitions.get(name);
+      if (!definition || member !== undefined) return undefined;
+      return evaluate(definition, this.environment(layer));
+    };
+    return { dims: (s) => this.dimNumber(s), lookup };
+  }
+  private dimNumber(name: string): number {
+    const value = this.dims.get(name);
+    if (value === undefined) throw new Unknown(name);
+    return value;
+  }
+  private addParameter(p: TypedParam, fullName: string, uses: readonly Expr[], names: ReadonlyMap<string, string>, layer: number): void {
+    this.parameters.push(networkParameter(p, fullName, {
+      dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names, reporter: this.reporter,
+    }));
+  }
+  private unique(name: string): string {
+    const count = (this.used.get(name) ?? 0) + 1;
+    this.used.set(name, count);
+    return count === 1 ? name : `${name}.${count}`;
+  }
+  private emit(statement: Omit<UnrolledStatement, "target" | "names"> & { target: string; names: ReadonlyMap<string, string> }): string {
+    const target = this.unique(statement.target);
+    this.statements.push({ ...statement, target, value: this.named(statement.value) });
+    return target;
+  }
+  /** Dims that are known only as expressions of free ones are put in as such. */
+  private named(e: Expr): Expr {
+    return substitute(e, (s: SymbolExpr) => {
+      if (s.role !== "dim" || this.dims.has(s.name)) return undefined;
+      const own = this.network.dims.find((d) => d.name === s.name)?.definition;
+      return own ? dimExpr(own) : undefined;
+    });
+  }
+
+  // -------------------------------------------------------------- statements
+  private layer(layer: TypedLayer): void {
+    const uses = this.usesOf(layer.body);
+    // Lets of a layer speak of its own parameters, which differ from copy to copy: they are spread out.
+    const own = new Map(layer.lets.filter((l) => l.kept).map((l) => [l.name, l]));
+    for (let copy = 1; copy <= layer.repeat; copy++) {
+      const prefix = `${layer.name}.${copy}`;
+      const names = new Map(this.globals);
+      for (const p of layer.params) names.set(p.name, p.shared ? `${layer.name}.${p.name}` : `${prefix}.${p.name}`);
+      for (const p of layer.params) {
+        if (!p.shared || copy === 1) this.addParameter(p, names.get(p.name) ?? p.name, uses, names, copy);
+      }
+      for (const s of layer.body) this.statement(s, { prefix, path: `${layer.name}.${copy}`, names, layer: copy, owner: layer, lets: own });
+    }
+  }
+  private statement(s: Exclude<TypedStatement, TypedLayer>, scope: Scope): void {
+    const qualified = (name: string): string => (scope.prefix ? `${scope.prefix}.${name}` : name);
+    const path = (name: string): string => (scope.path ? `${scope.path}/${name}` : name);
+    switch (s.kind) {
+      case "objective": return;
+      case "var": case "assign": {
+        const value = s.kind === "var" ? s.init : s.value;
+        const family = s.index === undefined ? {} : { family: { index: s.index, size: this.indices.get(s.index) ?? 1 } };
+        const target = this.emit({
+          target: qualified(s.name), value: this.spread(value, scope), path: path(s.name), names: this.namesNow(scope),
+          numbers: numbersOf(scope), ...family, variable: s.name,
+        });
+        this.current.set(s.name, target);
+        return;
+      }
+      case "output": {
+        const target = this.emit({
+          target: qualified(s.name), value: this.spread(s.value, scope), path: path(s.name), names: this.namesNow(scope), numbers: numbersOf(scope),
+        });
+        this.outputs.push({ name: s.name, type: this.valueType(s.type), value: target });
+        this.outputNames.set(s.name, target);
+        return;
+      }
+      case "step": this.step(s, scope); return;
+    }
+  }
+  private spread(e: Expr, scope: Scope): Expr {
+    if (!scope.lets || scope.lets.size === 0) return e;
+    let now = e;
+    for (let round = 0; round < 64; round++) {
+      const next = substitute(now, (s) => {
+        const own = s.role === "let" ? scope.lets?.get(s.name) : undefined;
+        if (!own) return undefined;
+        return own.index && s.member ? renameFreeIndex(own.value, own.index, s.member) : own.value;
+      });
+      if (next === now) return now;
+      now = next;
+    }
+    return now;
+  }
+  private namesNow(scope: Scope, more: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+    return new Map([...scope.names, ...this.outputNames, ...this.current, ...more]);
+  }
+  valueType(t: TypedValue): ValueType {
+    const resolve = (d: Dim): Dim => this.resolveDim(d);
+    const base = { kind: t.kind, shape: t.shape.map(resolve), rank: t.rank };
+    return t.symbols ? { ...base, symbols: resolve(t.symbols) } : base;
+  }
+  resolveDim(d: Dim): Dim {
+    return dimSubstitute(d, (s) => { const v = this.dims.get(s); return v === undefined ? undefined : dimNumber(v); });
+  }
+
+  // -------------------------------------------------------------- steps
+  private taken(s: TypedStep, scope: Scope): boolean {
+    if (!s.when) return true;
+    try {
+      return evaluate(s.when, this.environment(scope.layer)).data[0] !== 0;
+    } catch {
+      this.reporter.report(whenUndecided({ step: s.name }, at(s.ast.when?.span ?? s.span)));
+      return false;
+    }
+  }
+  private step(s: TypedStep, scope: Scope): void {
+    const derivation = this.derivations.get(s);
+    if (!derivation || !this.taken(s, scope)) return;
+    const typed = this.network.variables.find((v) => v.name === s.variable);
+    if (!typed) throw new Defect(`step ${s.name} has no variable ${s.variable}`);
+    const qualified = scope.prefix ? `${scope.prefix}.${s.name}` : s.name;
+    const path = scope.path ? `${scope.path}/${s.name}` : s.name;
+    const numbers = numbersOf(scope);
+    const Z = variableExpr(typed, s.variable);
+    const zNow = this.current.get(s.variable) ?? s.variable;
+    const emit = (suffix: string, value: Expr, names: ReadonlyMap<string, string>, more: Partial<UnrolledStatement> = {}): string =>
+      this.emit({ target: suffix ? `${qualified}.${suffix}` : qualified, value: this.spread(value, scope), path, names, numbers, ...familyOf(typed, this.indices), ...more });
+
+    // F is applied once, at the step's start, to the step's variable only.
+    let start = zNow;
+    if (s.prenorm) {
+      const call = substitute(s.prenorm.call, (x) => (x.name === prenormHole ? symbol(s.variable, "var", x.shape, Z.kind === "symbol" ? Z.member : undefined) : undefined));
+      start = emit("prenorm", call, this.namesNow(scope));
+    }
+    const atStart = this.namesNow(scope, new Map([[s.variable, start]]));
+    this.capture(s, derivation, scope, atStart, path, numbers);
+
+    const inner = s.over;
+    const iterated = inner ? inner.name : s.variable;
+    const innerTyped: TypedVariable = inner
+      ? { name: inner.name, shape: inner.shape, rank: 2, ...(inner.index === undefined ? {} : { index: inner.index }) }
+      : typed;
+    const X = variableExpr(innerTyped, iterated);
+    const innerFamily = familyOf(innerTyped, this.indices);
+    const emitInner = (suffix: string, value: Expr, names: ReadonlyMap<string, string>): string =>
+      this.emit({ target: `${qualified}.${suffix}`, value: this.spread(value, scope), path, names, numbers, ...innerFamily });
+
+    // The inner variable starts from a value; zeros are put in at once so that what they cancel is never computed.
+    let value: Expr = inner && isZero(inner.from) ? inner.from : X;
+    let names = atStart;
+    if (inner && !isZero(inner.from)) names = new Map([...atStart, [inner.name, emitInner(inner.name, inner.from, atStart)]]);
+    const put = (e: Expr, v: Expr): Expr => (v === X ? e : substitute(e, (x) => (x.name === iterated && x.role === X_role(X) ? v : undefined)));
+
+    const key = `${scope.owner?.name ?? ""}/${s.name}${inner ? `/${scope.layer}` : ""}`;
+    const usesMomentum = s.method.momentum.kind !== "none";
+    let momentum = this.momenta.get(key) ?? { state: atRest };
+    const single = s.method.iterations === 1 && !usesMomentum && !inner;
+    if (single) {
+      this.finish(s, typed, derivation.update, Z, zNow, start, atStart, emit, scope);
+      return;
+    }
+    for (let i = 1; i <= s.method.iterations; i++) {
+      let from = value;
+      let fromNames = names;
+      if (usesMomentum && momentum.offset !== undefined) {
+        const offsetName = `${iterated}_offset`;
+        const offset = symbol(offsetName, "var", innerTyped.shape, X.kind === "symbol" ? X.member : undefined);
+        const ahead = emitInner(`ahead${i}`, add([value, offset]), new Map([...names, [offsetName, momentum.offset]]));
+        fromNames = new Map([...names, [iterated, ahead]]);
+        from = X;
+      }
+      const next = emitInner(s.method.iterations === 1 ? (inner ? inner.name : "iteration") : `${inner ? inner.name : "iteration"}${i}`, simplify(put(derivation.update, from)), fromNames);
+      if (usesMomentum) {
+        const { factor, next: state } = momentumFactor(s.method, momentum.state);
+        momentum = { state };
+        if (!isZero(factor)) {
+          const newName = `${iterated}_new`;
+          const fresh = symbol(newName, "var", innerTyped.shape, X.kind === "symbol" ? X.member : undefined);
+          const offset = emitInner(`offset${i}`, multiply(factor, subtract(fresh, value)), new Map([...names, [newName, next]]));
+          momentum = { state, offset };
+        }
+      }
+      names = new Map([...names, [iterated, next]]);
+      value = X;
+    }
+    this.momenta.set(key, momentum);
+    if (inner) this.finishInner(s, typed, innerTyped, X, names, zNow, start, emit);
+    else this.finishIterated(s, typed, Z, names.get(iterated) ?? zNow, zNow, start, scope, emit);
+  }
+
+  /** One iteration without momentum: the update itself, or Z + Δ(F(Z)). */
+  private finish(
+    s: TypedStep, typed: TypedVariable, update: Expr, Z: Expr, zNow: string, start: string,
+    atStart: ReadonlyMap<string, string>, emit: Emit, scope: Scope,
+  ): void {
+    this.checkShape(s, typed, update.shape);
+    let value = update;
+    let names = atStart;
+    if (s.prenorm?.mode === "increment") {
+      const name = this.normalisedName(s.variable, atStart);
+      const normalised = symbol(name, "var", typed.shape, Z.kind === "symbol" ? Z.member : undefined);
+      const increment = simplify(subtract(update, Z));
+      value = add([Z, substitute(increment, (x) => (x.name === s.variable ? normalised : undefined))]);
+      names = new Map([...atStart, [name, start], [s.variable, zNow]]);
+    }
+    if (!s.then) {
+      this.current.set(s.variable, emit("", value, names, { variable: s.variable }));
+      return;
+    }
+    const next = emit("optimised", value, names);
+    this.current.set(s.variable, emit("", dropStops(s.then), this.namesNow(scope, new Map([[s.variable, next]])), { variable: s.variable }));
+  }
+  private finishIterated(s: TypedStep, typed: TypedVariable, Z: Expr, last: string, zNow: string, start: string, scope: Scope, emit: Emit): void {
+    const member = Z.kind === "symbol" ? Z.member : undefined;
+    const named = (name: string): Expr => symbol(name, "var", typed.shape, member);
+    const names = new Map([...this.namesNow(scope), [`${s.variable}_last`, last], [`${s.variable}_start`, start], [s.variable, zNow]]);
+    const value = s.prenorm?.mode === "increment"
+      ? add([Z, subtract(named(`${s.variable}_last`), named(`${s.variable}_start`))])
+      : named(`${s.variable}_last`);
+    if (!s.then) {
+      this.current.set(s.variable, emit("", value, names, { variable: s.variable }));
+      return;
+    }
+    const next = emit("optimised", value, names);
+    this.current.set(s.variable, emit("", dropStops(s.then), this.namesNow(scope, new Map([[s.variable, next]])), { variable: s.variable }));
+  }
+  private finishInner(
+    s: TypedStep, typed: TypedVariable, inner: TypedVariable, X: Expr, names: ReadonlyMap<string, string>, zNow: string, start: string, emit: Emit,
+  ): void {
+    const value = s.then ? dropStops(s.then) : X;
+    if (!s.then && (!sameShape(inner.shape, typed.shape) || inner.index !== typed.index)) this.checkShape(s, typed, inner.shape);
+    // Under `increment` the Z in `then` stays as it is; under `input` it is F(Z).
+    const z = s.prenorm?.mode === "input" ? start : zNow;
+    this.current.set(s.variable, emit("", value, new Map([...names, [s.variable, z]]), { variable: s.variable }));
+  }
+  private checkShape(s: TypedStep, typed: TypedVariable, shape: Shape): void {
+    if (sameShape(shape, typed.shape)) return;
+    const show = (x: Shape): string => `real[${x.map((d) => this.network.showDim(d)).join(", ")}]`;
+    this.reporter.report(thenRequired({
+      step: s.name, inner: s.over?.name ?? s.variable, shape: show(shape), variable: typed.name, wanted: show(typed.shape),
+    }, at(s.ast.over?.name.span ?? s.ast.name.span)));
+  }
+  private normalisedName(variable: string, taken: ReadonlyMap<string, string>): string {
+    let name = `${variable}_norm`;
+    while (taken.has(name)) name += "_";
+    return name;
+  }
+
+  private capture(
+    s: TypedStep, derivation: Derivation, scope: Scope, names: ReadonlyMap<string, string>, path: string, numbers: ReadonlyMap<string, number>,
+  ): void {
+    if (derivation.captures.length > 0 && s.method.iterations > 1) {
+      this.reporter.report(captureInLoop({ step: s.name }, at(s.captures[0]?.span ?? s.span)));
+    }
+    for (const c of derivation.captures) {
+      const full = scope.names.get(c.name) ?? c.name;
+      const family = c.index === undefined ? {} : { family: { index: c.index, size: this.indices.get(c.index) ?? 1 } };
+      this.statements.push({ target: `${full}.captured`, value: this.spread(c.value, scope), path, names, numbers, ...family, capture: full });
+    }
+    if (scope.layer === undefined || scope.layer === 1) this.checkSingleSamples(s, derivation);
+  }
+  /** After construction the network runs on single samples: no target and no mixing of samples may be left. */
+  private checkSingleSamples(s: TypedStep, derivation: Derivation): void {
+    const targets = new Set(this.network.targets.map((t) => t.name));
+    const batch = this.network.batchDim;
+    const parts: readonly [Expr, Span][] = [
+      [derivation.update, s.ast.name.span],
+      ...(s.then ? [[s.then, s.ast.then?.span ?? s.span] as [Expr, Span]] : []),
+      ...(s.prenorm ? [[s.prenorm.call, s.prenorm.span] as [Expr, Span]] : []),
+    ];
+    for (const [e, span] of parts) {
+      const spread = this.spreadDefinitions(e);
+      let named: string | undefined;
+      contains(spread, (x) => {
+        if (x.kind === "symbol" && targets.has(x.name)) named = x.name;
+        return named !== undefined;
+      });
+      if (named !== undefined) {
+        this.reporter.report(targetLeft({ name: named, step: s.name, where: showExpr(e) }, at(span)));
+        continue;
+      }
+      const mixed = batch === undefined ? undefined : mixesSamples(spread, batch);
+      if (mixed) this.reporter.report(batchMixed({ step: s.name, part: showExpr(mixed) }, at(span)));
+    }
+  }
+  private spreadDefinitions(e: Expr): Expr {
+    let now = e;
+    for (let round = 0; round < 64; round++) {
+      const next = substitute(now, (x) => {
+        const definition = x.role === "let" ? this.network.lets.find((l) => l.name === x.name) : undefined;
+        if (!definition) return undefined;
+        return definition.index && x.member ? renameFreeIndex(definition.value, definition.index, x.member) : definition.value;
+      });
+      if (next === now) return now;
+      now = next;
+    }
+    return now;
+  }
+}
+
+interface Scope {
+  readonly prefix: string;
+  readonly path: string;
+  readonly names: ReadonlyMap<string, string>;
+  readonly layer: number | undefined;
+  readonly owner: TypedLayer | undefined;
+  readonly lets?: ReadonlyMap<string, TypedLayer["lets"][number]>;
+}
+type Emit = (suffix: string, value: Expr, names: ReadonlyMap<string, string>, more?: Partial<UnrolledStatement>) => string;
+class Unknown extends Error {}
+
+const numbersOf = (scope: Scope): ReadonlyMap<string, number> => (scope.layer === undefined ? new Map() : new Map([["layer", scope.layer]]));
+function variableExpr(v: TypedVariable, name: string): Expr {
+  return v.index === undefined ? symbol(name, "var", v.shape) : symbol(name, "var", v.shape, { kind: "variable", name: v.index });
+}
+const X_role = (X: Expr): SymbolExpr["role"] => (X.kind === "symbol" ? X.role : "var");
+function familyOf(v: TypedVariable, indices: ReadonlyMap<string, number>): Partial<UnrolledStatement> {
+  return v.index === undefined ? {} : { family: { index: v.index, size: indices.get(v.index) ?? 1 } };
+}
+
+/** The unrolled network. Faults are reported; the result is complete all the same. */
+export function unroll(network: TypedNetwork, derivations: ReadonlyMap<TypedStep, Derivation>, reporter: Reporter): UnrolledNetwork {
+  const u = new Unroller(network, derivations, reporter);
+  u.run();
+  const free = network.dims.filter((d) => d.value === undefined && d.definition === undefined && !d.batch).map((d) => d.name);
+  return {
+    name: network.name,
+    ...(network.doc === undefined ? {} : { doc: network.doc }),
+    dims: new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const]))),
+    freeDims: free,
+    ...(network.batchDim === undefined ? {} : { batchDim: network.batchDim }),
+    indices: new Map(network.indices.map((i) => [i.name, i.count])),
+    definitions: u.definitions,
+    inputs: network.inputs.map((i) => ({ name: i.name, type: u.valueType(i.type) })),
+    targets: network.targets.map((t) => ({ name: t.name, type: u.valueType(t.type) })),
+    parameters: u.parameters,
+    statements: u.statements,
+    outputs: u.outputs,
+    ...(network.train?.loss ? { loss: network.train.loss } : {}),
+    lossNames: new Map([
+      ...network.params.map((p) => [p.name, p.name] as const),
+      ...network.inputs.map((i) => [i.name, i.name] as const),
+      ...network.targets.map((t) => [t.name, t.name] as const),
+      ...u.current, ...u.outputNames,
+    ]),
+    ...(network.train ? { training: network.train.program } : {}),
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * What a generated package and the runtime tell each other: plain JSON and small interfaces.
+ * The compiler writes a `ModelDescription` into every package; the runtime knows nothing else of the compiler.
+ */
+
+/** A tensor on the host: row-major, little-endian. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Float64Array | Int32Array;
+}
+export type TensorMap = Readonly<Record<string, HostTensor>>;
+
+/** An axis of the wire format: a size, or the name of an axis that stays free ("batch", an unsolved dim). */
+export type WireAxis = number | string;
+
+export interface WireTensor {
+  readonly name: string;
+  /** real: float32; class: 0 … classes−1; token: 0 … classes−1. Labels and tokens travel as int32 on the host. */
+  readonly kind: "real" | "class" | "token";
+  /** Count of classes or symbols. */
+  readonly classes?: number;
+  /**
+   * Wire shape, first axis "batch": real[d, n] is [batch, n, d], real[q] is [batch, q], real[3, h, w] is [batch, 3, h, w],
+   * real is [batch], class[C] is [batch], token[V, n] is [batch, n]; where the spec has `dim m = batch`, real[d, m] is [batch, d].
+   */
+  readonly shape: readonly WireAxis[];
+}
+
+/** How a parameter starts; the fans are resolved by the compiler. */
+export type Init =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "normal"; readonly std: number }
+  | { readonly kind: "uniform"; readonly bound: number }
+  /** Semi-orthonormal columns (or rows, whichever are fewer) of each member's last two axes. */
+  | { readonly kind: "orthonormal" }
+  | { readonly kind: "identity"; readonly scale: number }
+  /** Value computed by the compiler (`from(EXPR)` of fixed values, `sincos2d`) or by the package from other parameters. */
+  | { readonly kind: "value"; readonly data: readonly number[] }
+  /** Must come from a file of weights. */
+  | { readonly kind: "file" };
+
+export interface ParameterDescription {
+  readonly name: string;
+  /** As declared: real[d, p] is [d, p]; a family has its index first. */
+  readonly shape: readonly number[];
+  readonly trainable: boolean;
+  /** Learned under a transformation that keeps it positive; files and inits hold the value itself. */
+  readonly positive: boolean;
+  readonly init: Init;
+}
+
+export type OptimizerProgram =
+  | { readonly kind: "sgd"; readonly rate: number; readonly momentum: number; readonly weightDecay: number; readonly clip?: number }
+  | { readonly kind: "adam" | "adamw"; readonly rate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number; readonly clip?: number }
+  | { readonly kind: "lion"; readonly rate: number; readonly beta1: number; readonly beta2: number; readonly weightDecay: number; readonly clip?: number };
+
+/** `rate warmup(5) then cosine`: stages in order; lengths in epochs or steps; the last stage fills what remains. */
+export type ScheduleStage =
+  | { readonly kind: "warmup"; readonly length: Duration }
+  | { readonly kind: "cosine"; readonly length?: Duration }
+  | { readonly kind: "linear"; readonly length?: Duration }
+  | { readonly kind: "constant"; readonly length?: Duration };
+export interface Duration {
+  readonly value: number;
+  readonly unit: "epochs" | "steps";
+}
+
+/** A call of the train block with its arguments as plain data: `random_crop(padding: 2)`. */
+export interface PlainCall {
+  readonly name: string;
+  readonly positional: readonly PlainValue[];
+  readonly named: Readonly<Record<string, PlainValue>>;
+}
+/** `{ reference }`: the name of an input, target, output or parameter. */
+export type PlainValue = number | string | { readonly reference: string };
+
+export interface TrainingProgram {
+  /** data mnist → name "mnist"; data synthetic sparse_codes(…) → name "sparse_codes". */
+  readonly data: PlainCall;
+  readonly augment: readonly PlainCall[];
+  readonly optimizer?: OptimizerProgram;
+  /** True: `construct`, no optimiser. */
+  readonly construct: boolean;
+  readonly schedule: readonly ScheduleStage[];
+  readonly batch: number;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly seed: number;
+  /** input name → how it is drawn. */
+  readonly feed: readonly { readonly input: string; readonly source: PlainCall }[];
+  readonly metrics: readonly PlainCall[];
+  /** The loss as text, for people. */
+  readonly loss?: string;
+}
+
+export interface ModelDescription {
+  readonly format: 1;
+  readonly name: string;
+  readonly compiler: string;
+  /** sha256 of the spec's text (imports included). */
+  readonly specHash: string;
+  readonly preset?: string;
+  readonly seed: number;
+  readonly inputs: readonly WireTensor[];
+  readonly targets: readonly WireTensor[];
+  readonly outputs: readonly WireTensor[];
+  readonly parameters: readonly ParameterDescription[];
+  readonly training?: TrainingProgram;
+}
+
+/** One batch: inputs and targets by name, in wire format with the batch axis first. */
+export type Batch = TensorMap;
+
+export interface StepResult {
+  readonly loss: number;
+  /** Norm of the whole gradient before clipping, where the engine has it. */
+  readonly gradientNorm?: number;
+}
+
+/** One training loop, several engines (tfjs, ONNX Runtime). The learning rate comes from the loop, per step. */
+export interface TrainingEngine {
+  /** For people: "tfjs wasm 4.22.0 (2 threads)". */
+  readonly description: string;
+  /** Forward, backward, clipping, update; `step` counts from 1 (bias correction); `seed` is the step's own random seed (dropout). */
+  trainStep(batch: Batch, options: { readonly learningRate: number; readonly step: number; readonly seed: number }): Promise<StepResult>;
+  /** Outputs by name (batch first) and, where targets are in the batch, the loss. No dropout. */
+  evaluate(batch: Batch): Promise<{ readonly loss?: number; readonly outputs: TensorMap }>;
+  /** Values in declared layout (a positive parameter: the value itself). */
+  parameters(): Promise<TensorMap>;
+  setParameters(values: TensorMap): Promise<void>;
+  /** Everything else that a resumed run needs: moments, … ; float32, named `<parameter>/m` and so on. */
+  optimizerState(): Promise<TensorMap>;
+  setOptimizerState(state: TensorMap): Promise<void>;
+  /** Count of live device tensors, where the engine can tell; flat across steps. */
+  tensorCount?(): number;
+  dispose(): void;
+}
