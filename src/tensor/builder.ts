@@ -77,9 +77,11 @@ export class GraphBuilder {
     const builder = new GraphBuilder();
     for (const node of graph.nodes) {
       builder.nodes.push(node);
+      builder.path = node.path;
       const key = builder.key(node, node.axes, node.type);
       if (!builder.known.has(key)) builder.known.set(key, node.id);
     }
+    builder.path = "";
     return builder;
   }
   private key(op: TensorOp, axes: readonly Axis[], type: ElementType): string {
@@ -137,6 +139,7 @@ export class GraphBuilder {
   /** Gives a node a name and a place; leaves, and nodes named before, keep theirs. */
   name(id: number, label: string): void {
     const node = this.node(id);
+    if (node.op === "rename") this.name(node.x, label);
     if (node.label === "" && node.op !== "fill" && node.op !== "constant") this.nodes[id] = { ...node, label, path: this.path || node.path };
   }
 
@@ -176,6 +179,7 @@ export class GraphBuilder {
     const type = node.type === "int" && wholeUnary.has(fn) ? "int" : "float";
     const operand = type === "float" ? this.cast(x, "float") : x;
     if (node.op === "fill") return this.fill(evaluateUnaryFill(fn, node.value), node.axes, type);
+    if (node.op === "rename") return this.rename(this.unary(fn, node.x), node.names);
     return this.make({ op: "unary", fn, x: operand }, node.axes, type);
   }
   binary(fn: BinaryFunction, a: number, b: number): number {
@@ -213,6 +217,8 @@ export class GraphBuilder {
     if ((fn === "multiply" || fn === "divide") && y.op === "unary" && y.fn === "negate") return this.unary("negate", this.binary(fn, a, y.x));
     if (fn === "multiply" && y.op === "unary" && y.fn === "reciprocal") return this.binary("divide", a, y.x);
     if (fn === "multiply" && x.op === "unary" && x.fn === "reciprocal") return this.binary("divide", b, x.x);
+    const outside = this.renamesOf([a, b], []);
+    if (outside) return this.rename(this.binary(fn, outside.operands[0] as number, outside.operands[1] as number), outside.names);
     const [first, second] = commutative.has(fn) && y.op !== "fill" && b < a ? [b, a] : [a, b];
     return this.make({ op: "binary", fn, a: first, b: second }, axes, type);
   }
@@ -305,10 +311,42 @@ export class GraphBuilder {
     // A product spread along a contracted name by ones is summed on the other side.
     const [freeA, freeB] = [this.withoutSpread(a, both), this.withoutSpread(b, both)];
     if (freeA !== a || freeB !== b) return this.contract(freeA, freeB, both);
+    const outside = this.renamesOf([a, b], both);
+    if (outside) return this.rename(this.contract(outside.operands[0] as number, outside.operands[1] as number, outside.inside), outside.names);
     const summed = new Set(both);
     const kept = (axes: readonly Axis[]): readonly Axis[] => axes.filter((axis) => !summed.has(axis.name));
     const shared = kept(x.axes).filter((axis) => hasAxis(y.axes, axis.name));
-    return this.make({ op: "contract", a, b, over: [...both].sort() }, unionAxes(shared, kept(x.axes), kept(y.axes)), "float");
+    // One order of operands: what has the batch comes first.
+    const [batchA, batchB] = [hasAxis(x.axes, "batch"), hasAxis(y.axes, "batch")];
+    const [first, second] = batchA !== batchB ? (batchA ? [x, y] : [y, x]) : a <= b ? [x, y] : [y, x];
+    return this.make({ op: "contract", a: first.id, b: second.id, over: [...both].sort() }, unionAxes(shared, kept(first.axes), kept(second.axes)), "float");
+  }
+  /**
+   * Renaming after an operation instead of before it, so that operations on one value under two names are one node. `inside` names the
+   * axes that the operation uses up; undefined where nothing is renamed, or the old names would clash.
+   */
+  private renamesOf(operands: readonly number[], inside: readonly string[]): {
+    readonly operands: readonly number[]; readonly inside: readonly string[]; readonly names: ReadonlyMap<string, string>;
+  } | undefined {
+    if (!operands.some((id) => this.node(id).op === "rename")) return undefined;
+    const before = new Map<string, string>(), after = new Map<string, string>();
+    const bare = operands.map((id) => {
+      const node = this.node(id);
+      return node.op === "rename" ? node.x : id;
+    });
+    for (const [i, id] of operands.entries()) {
+      const node = this.node(id);
+      for (const old of this.axes(bare[i] as number)) {
+        const now = node.op === "rename" ? (node.names.get(old.name) ?? old.name) : old.name;
+        // One old name for each new one, and one new name for each old one, over all operands.
+        if ((before.get(now) ?? old.name) !== old.name || (after.get(old.name) ?? now) !== now) return undefined;
+        before.set(now, old.name);
+        after.set(old.name, now);
+      }
+    }
+    const used = inside.map((n) => before.get(n) ?? n);
+    const names = new Map([...after].filter(([old, now]) => old !== now && !used.includes(old)));
+    return { operands: bare, inside: used, names };
   }
   /** x without a multiplication by ones that did nothing but spread it along some of these names. */
   private withoutSpread(x: number, names: readonly string[]): number {
@@ -331,6 +369,10 @@ export class GraphBuilder {
       if (count !== undefined) return this.fill(node.value * count, axes);
       return this.spread(this.binary("multiply", this.size(sizeOf(gone)), this.fill(node.value)), axes);
     }
+    if (node.op === "rename") {
+      const back = new Map([...node.names].map(([from, to]) => [to, from]));
+      return this.rename(this.reduce(fn, node.x, over.map((n) => back.get(n) ?? n)), node.names);
+    }
     const pushed = fn === "sum" ? this.sumOf(node, names) : undefined;
     if (pushed !== undefined) return pushed;
     if (node.op === "reduce" && node.fn === fn) return this.reduce(fn, node.x, [...node.over, ...over]);
@@ -345,28 +387,41 @@ export class GraphBuilder {
       return this.binary("divide", this.reduce("sum", node.a, over), node.b);
     }
     if (node.op !== "binary" || node.fn !== "multiply") return undefined;
-    const both = over.filter((n) => this.has(node.a, n) && this.has(node.b, n));
-    // Entrywise products stay: only a product with axes of its own on each side is a contraction.
-    const outer = (p: number, q: number): boolean => this.axes(p).some((a) => !names.has(a.name) && !this.has(q, a.name));
-    if (both.length === over.length && !(outer(node.a, node.b) && outer(node.b, node.a))) return undefined;
-    if (both.length < over.length || node.type === "float") return this.contractOrMultiply(node.a, node.b, over, both);
-    return undefined;
+    return this.sumOfProduct(node.a, node.b, over);
   }
-  private contractOrMultiply(a: number, b: number, over: readonly string[], both: readonly string[]): number {
+  /** Σ a·b: names of one side are summed there; what is left is a contraction where each side has axes of its own. */
+  private sumOfProduct(a: number, b: number, over: readonly string[]): number | undefined {
+    const both = over.filter((n) => this.has(a, n) && this.has(b, n));
     const left = this.reduce("sum", a, over.filter((n) => !both.includes(n) && this.has(a, n)));
     const right = this.reduce("sum", b, over.filter((n) => !both.includes(n) && this.has(b, n)));
-    return both.length === 0 ? this.binary("multiply", left, right) : this.reduce("sum", this.binary("multiply", left, right), both);
+    if (both.length === 0) return this.binary("multiply", left, right);
+    const own = (p: number, q: number): boolean => this.axes(p).some((axis) => !this.has(q, axis.name));
+    if (own(left, right) && own(right, left)) return this.contract(left, right, both);
+    // An entrywise product stays one.
+    return left === a && right === b ? undefined : this.reduce("sum", this.binary("multiply", left, right), both);
+  }
+  /** The operand of a renaming, and an axis's name there. */
+  private alongBare(x: number, over: string): { readonly x: number; readonly name: string; readonly names: ReadonlyMap<string, string> } | undefined {
+    const node = this.node(x);
+    if (node.op !== "rename") return undefined;
+    return { x: node.x, name: [...node.names].find(([, to]) => to === over)?.[0] ?? over, names: node.names };
   }
   softmax(x: number, over: string): number {
     this.axis(x, over);
+    const bare = this.alongBare(x, over);
+    if (bare) return this.rename(this.softmax(bare.x, bare.name), bare.names);
     return this.make({ op: "softmax", x, over }, this.axes(x), "float", "softmax");
   }
   logSoftmax(x: number, over: string): number {
     this.axis(x, over);
+    const bare = this.alongBare(x, over);
+    if (bare) return this.rename(this.logSoftmax(bare.x, bare.name), bare.names);
     return this.make({ op: "log_softmax", x, over }, this.axes(x), "float", "log_softmax");
   }
   standardize(x: number, over: string, eps: number, centred: boolean): number {
     this.axis(x, over);
+    const bare = this.alongBare(x, over);
+    if (bare) return this.rename(this.standardize(bare.x, bare.name, eps, centred), bare.names);
     return this.make({ op: "standardize", x, over, eps, centred }, this.axes(x), "float", centred ? "standardize" : "rms_standardize");
   }
   cumsum(x: number, axis: string, reverse = false): number {

@@ -18,6 +18,8 @@ export interface LowerContext {
   /** True: dropout drops. */
   readonly training: boolean;
   readonly lower: (e: Expr) => Lowered;
+  /** Is the parameter of this full name kept positive? */
+  readonly positive: (parameter: string) => boolean;
   /** The size with all known numbers put in; the batch dim becomes "batch". */
   readonly size: (dim: Dim) => Dim;
   /** Axes for a shape, with readable, distinct names; undefined where the size is 1. */

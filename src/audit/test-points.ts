@@ -1,0 +1,98 @@
+/** Random values for the symbols of expressions: small sizes, the spec's own consts, everything else drawn. */
+import { type Dim, dimSymbols } from "../expression/dim.js";
+import { contains, type Expr, type SymbolExpr } from "../expression/expr.js";
+import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
+import { scalarValue, type Value } from "../numeric/matrix.js";
+import { createGenerator, type Generator, randomValue } from "../numeric/sample.js";
+import type { TypedNetwork } from "../semantics/program.js";
+
+/** All dims that stand in the shapes and ranges of an expression. */
+function dimsIn(e: Expr): readonly Dim[] {
+  const found: Dim[] = [];
+  contains(e, (x) => {
+    found.push(...x.shape);
+    if (x.kind === "indexSum") found.push(x.size);
+    if (x.kind === "apply" && x.family) found.push(x.family.size);
+    if (x.kind === "slice") for (const r of [x.rows, x.cols]) if (r) found.push(r.from, r.to);
+    return false;
+  });
+  return found;
+}
+function symbolsIn(expressions: readonly Expr[]): ReadonlyMap<string, SymbolExpr> {
+  const found = new Map<string, SymbolExpr>();
+  for (const e of expressions) {
+    contains(e, (x) => {
+      if (x.kind === "symbol" && !found.has(x.name)) found.set(x.name, x);
+      return false;
+    });
+  }
+  return found;
+}
+
+/** Small numbers for dims such that every size in the expressions is a positive whole number; undefined if none was found. */
+export function smallDims(expressions: readonly Expr[], generator: Generator): ReadonlyMap<string, number> | undefined {
+  const dims = expressions.flatMap(dimsIn);
+  const names = [...new Set([
+    ...dims.flatMap((d) => [...dimSymbols(d)]),
+    ...[...symbolsIn(expressions).values()].filter((s) => s.role === "dim").map((s) => s.name),
+  ])];
+  const distinct = [...new Map(dims.map((d) => [d.key, d])).values()];
+  for (let attempt = 0; attempt < 400; attempt++) {
+    const top = 3 + Math.floor(attempt / 100);
+    const drawn = new Map(names.map((name) => [name, 1 + generator.label(top)]));
+    const sizes = distinct.map((d) => evaluateDim(d, (s) => drawn.get(s) ?? 1));
+    if (sizes.every((n) => Number.isInteger(n) && n >= 1 && n <= 24)) return drawn;
+  }
+  return undefined;
+}
+
+export interface TestPointOptions {
+  readonly dims: ReadonlyMap<string, number>;
+  readonly generator: Generator;
+  /** Names with values of their own: consts, definitions. */
+  readonly definitions?: ReadonlyMap<string, Expr>;
+  /** Which names are drawn positive (scalars that stand for step sizes, weights). */
+  readonly positive?: (name: string) => boolean;
+  /** Fixed values, by name. */
+  readonly values?: ReadonlyMap<string, Value>;
+}
+/** Draws every symbol of the expressions once, members of families apart. */
+export function testPoint(expressions: readonly Expr[], options: TestPointOptions): Environment {
+  const symbols = symbolsIn(expressions);
+  const drawn = new Map<string, Value>();
+  const dims = (s: string): number => {
+    const n = options.dims.get(s);
+    if (n !== undefined) return n;
+    throw new Error(`no size for ${s}`);
+  };
+  const environment: Environment = {
+    dims,
+    lookup: (name, member) => {
+      const key = `${name}[${member ?? ""}]`;
+      const known = options.values?.get(key) ?? drawn.get(key);
+      if (known) return known;
+      const symbol = symbols.get(name);
+      if (!symbol) return undefined;
+      const shape = symbol.shape.map((d) => evaluateDim(d, dims));
+      const scalar = shape.every((n) => n === 1);
+      const value = symbol.role === "target" ? randomValue(shape, options.generator, { label: 3 })
+        : symbol.role === "layer" ? scalarValue(options.generator.label(4))
+          : scalar && (symbol.role !== "var" && symbol.role !== "hole" || options.positive?.(name)) ? scalarValue(0.2 + 0.7 * options.generator.uniform())
+            : randomValue(shape, options.generator, options.positive?.(name) ? "positive" : "normal");
+      drawn.set(key, value);
+      return value;
+    },
+  };
+  return environment;
+}
+/** A test point with the network's consts at their own values. */
+export function networkPoint(network: TypedNetwork, expressions: readonly Expr[], seed: number): Environment | undefined {
+  const generator = createGenerator(seed);
+  const dims = smallDims(expressions, generator);
+  if (!dims) return undefined;
+  const values = new Map<string, Value>(network.consts.map((c) => [`${c.name}[]`, scalarValue(c.value)]));
+  return testPoint(expressions, { dims, generator, values });
+}
+export function evaluateAt(e: Expr, environment: Environment): Value {
+  return evaluate(e, environment);
+}

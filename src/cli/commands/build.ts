@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { CompiledNetwork } from "../../compile.js";
+import { DiagnosticError } from "../../diagnostics/declare.js";
+import { describe, initialValues } from "../../network/describe.js";
+import { resolveWeights, storedShape } from "../../network/weights.js";
+import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
+import { readSafetensors } from "../../runtime/safetensors.js";
+import { buildOnnx } from "../../targets.js";
+import { Reported, UserFault } from "../faults.js";
+import { isOurModel, writeFiles } from "../files.js";
+import { worldFault } from "../host.js";
+import { packageVersion } from "../root.js";
+import { chooseNetwork, compileFile, result, say, showDiagnostics, type SpecOptions } from "../session.js";
+
+export interface BuildOptions extends SpecOptions {
+  readonly target: "tfjs" | "onnx" | "onnx-train";
+  readonly out: string;
+  readonly weights?: string;
+  readonly seed?: number;
+  readonly probe?: boolean;
+  readonly optimize: "0" | "1" | "2";
+  readonly opset?: number;
+  readonly force?: boolean;
+}
+/** The hash of everything that the network is made of: all texts, in the order in which they were read. */
+function specHash(sources: ReadonlyMap<string, string>): string {
+  const hash = createHash("sha256");
+  for (const text of sources.values()) hash.update(text).update("\0");
+  return hash.digest("hex");
+}
+export function readTensors(file: string): TensorMap {
+  try {
+    if (statSync(file).isDirectory()) throw new UserFault(`${file} is a folder; name a .safetensors file`);
+    return readSafetensors(readFileSync(file), file);
+  } catch (error) {
+    throw worldFault(error, `cannot read ${file}`);
+  }
+}
+/** The weights of a file for this network, or the seeded initial values. */
+function weightsFor(network: CompiledNetwork, description: ModelDescription, file: string | undefined): TensorMap {
+  if (file === undefined) {
+    const missing = description.parameters.filter((p) => p.init.kind === "file").map((p) => p.name);
+    if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
+    return initialValues(description, description.seed);
+  }
+  const { values, faults, unused } = resolveWeights(network.unrolled.parameters, readTensors(file));
+  if (faults.length > 0) throw new UserFault(`${file} does not fit, nothing was loaded:\n${faults.map((f) => `  ${f.parameter}: ${f.reason}`).join("\n")}`);
+  if (unused.length > 0) say(`warning: ${file} has tensors that nothing uses: ${unused.join(", ")}`);
+  return values;
+}
+
+export async function build(file: string, options: BuildOptions): Promise<void> {
+  const { compilation, text } = compileFile(file, { ...options, json: false });
+  const network = chooseNetwork(compilation, options.network);
+  const description = describe(network.unrolled, {
+    compiler: packageVersion(), specHash: specHash(compilation.sources), seed: options.seed ?? network.unrolled.training?.seed ?? 1,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
+  });
+  try {
+    switch (options.target) {
+      case "onnx": {
+        const files = buildOnnx(network, {
+          description, weights: weightsFor(network, description, options.weights), spec: text, version: packageVersion(),
+          fileName: basename(options.out), probe: options.probe ?? false, ...(options.opset === undefined ? {} : { opset: options.opset }),
+        });
+        writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), options.force ?? false, isOurModel);
+        break;
+      }
+      case "tfjs":
+        (await import("../packages.js")).writeTfjsPackage(network, description, { text, fileName: basename(file) },
+          options.weights === undefined ? undefined : weightsFor(network, description, options.weights), options.out, options.force ?? false);
+        break;
+      case "onnx-train": throw new UserFault("--target onnx-train is not there yet");
+    }
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    showDiagnostics([error.diagnostic], compilation.sources, options.json);
+    throw new Reported();
+  }
+  const learned = network.unrolled.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + storedShape(p).reduce((a, b) => a * b, 1), 0);
+  say(`${network.typed.name}: ${learned.toLocaleString("en-US")} learned parameters, written to ${options.out}`);
+  if (options.json) result(`${JSON.stringify({ diagnostics: [], network: network.typed.name, target: options.target, out: options.out, parameters: learned }, null, 2)}\n`);
+}

@@ -1,0 +1,92 @@
+/** Writing results: all files or none, never over what the compiler did not make. */
+import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { UserFault } from "./faults.js";
+import { worldFault } from "./host.js";
+
+export interface OutputFile {
+  /** Relative to the output folder, with forward slashes. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+/** Stands in every folder that the compiler made. */
+const marker = ".crate-compile";
+
+function writeWhole(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, "wx");
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 1 << 28));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+const temporaryBeside = (path: string): string => join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+
+/** One file (and files beside it), replaced whole. Overwrites only what `isOurs` recognises, unless forced. */
+export function writeFiles(files: readonly OutputFile[], folder: string, force: boolean, isOurs: (path: string) => boolean): void {
+  const targets = files.map((f) => ({ ...f, target: join(folder, f.path) }));
+  for (const { target } of targets) {
+    if (!existsSync(target)) continue;
+    if (lstatSync(target).isDirectory()) throw new UserFault(`${target} is a folder; nothing was written`);
+    if (!force && !isOurs(target)) throw new UserFault(`${target} exists and was not made by crate-compile; nothing was written (--force overwrites it)`);
+  }
+  const made: string[] = [];
+  try {
+    mkdirSync(folder, { recursive: true });
+    const moves = targets.map(({ target, bytes }) => {
+      const temporary = temporaryBeside(target);
+      made.push(temporary);
+      writeWhole(temporary, bytes);
+      return { temporary, target };
+    });
+    for (const { temporary, target } of moves) renameSync(temporary, target);
+  } catch (error) {
+    for (const path of made) rmSync(path, { force: true });
+    throw worldFault(error, `cannot write to ${folder}; nothing was changed`);
+  }
+}
+
+/** A whole folder, put in place at once. A folder that the compiler made is replaced but for what `keep` names. */
+export function writeFolder(files: readonly OutputFile[], folder: string, force: boolean, keep: readonly string[] = []): void {
+  const target = resolve(folder);
+  const exists = existsSync(target);
+  if (exists && lstatSync(target).isSymbolicLink()) throw new UserFault(`${folder} is a symbolic link; nothing was written`);
+  if (exists && !lstatSync(target).isDirectory()) throw new UserFault(`${folder} is a file; nothing was written`);
+  const foreign = exists && readdirSync(target).length > 0 && !existsSync(join(target, marker));
+  if (foreign && !force) throw new UserFault(`${folder} exists and was not made by crate-compile; nothing was written (--force writes into it)`);
+  const staging = temporaryBeside(target);
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    mkdirSync(staging);
+    for (const f of [...files, { path: marker, bytes: new TextEncoder().encode("This folder was made by crate-compile and may be made anew.\n") }]) {
+      const path = resolve(staging, f.path);
+      if (!path.startsWith(staging + sep)) throw new UserFault(`refusing to write ${f.path} outside of ${folder}`);
+      mkdirSync(dirname(path), { recursive: true });
+      writeWhole(path, f.bytes);
+    }
+    if (!exists) renameSync(staging, target);
+    else mergeInto(staging, target, keep);
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true });
+    throw worldFault(error, `cannot write ${folder}`);
+  }
+}
+/** File by file, each replaced whole; what stands there beside ours (checkpoints, installed packages) stays. */
+function mergeInto(staging: string, target: string, keep: readonly string[]): void {
+  for (const entry of readdirSync(staging, { withFileTypes: true })) {
+    const [from, to] = [join(staging, entry.name), join(target, entry.name)];
+    if (keep.includes(entry.name) && existsSync(to)) continue;
+    if (entry.isDirectory()) {
+      if (existsSync(to) && (!lstatSync(to).isDirectory() || lstatSync(to).isSymbolicLink())) throw new UserFault(`${to} is not a folder`);
+      mkdirSync(to, { recursive: true });
+      mergeInto(from, to, []);
+    } else renameSync(from, to);
+  }
+  rmSync(staging, { recursive: true, force: true });
+}
+/** Was this ONNX file made by us? Its producer's name stands near its beginning. */
+export function isOurModel(path: string): boolean {
+  return readFileSync(path).subarray(0, 4096).includes("crate-compile");
+}

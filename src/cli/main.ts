@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+/** The command line: options only; each command's work lies in commands/, loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Reported, UsageFault, UserFault } from "./faults.js";
+import { packageVersion } from "./root.js";
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+function wholeNumber(text: string): number {
+  const n = Number(text);
+  if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError("a whole number is wanted.");
+  return n;
+}
+const withSpec = (command: Command): Command => command
+  .option("--preset <name>", "take the dims and consts of this preset")
+  .option("--set <name=value>", "set a dim or const; may be given several times", collect)
+  .option("--network <name>", "which network, where the file has several")
+  .option("--json", "machine-readable diagnostics and results");
+
+export function program(): Command {
+  const main = new Command("crate-compile")
+    .description("Compiles networks that are unrolled optimisation algorithms: objectives in, TensorFlow.js packages and ONNX models out.")
+    .version(packageVersion(), "-V, --version")
+    .showHelpAfterError("(add --help for the options)")
+    .exitOverride();
+  const add = (spec: string, description: string): Command => main.command(spec).description(description).exitOverride();
+
+  withSpec(add("check <file...>", "diagnostics only; also verifies identities and expects"))
+    .action(async (files, options) => (await import("./commands/check.js")).check(files, options));
+  withSpec(add("build <file>", "compile a network to a package or model"))
+    .addOption(new Option("--target <target>", "what to make").choices(["tfjs", "onnx", "onnx-train"]).makeOptionMandatory())
+    .requiredOption("-o, --out <path>", "where to write it: a folder (tfjs, onnx-train) or a file (onnx)")
+    .option("--weights <file>", "weights.safetensors, by the parameters' names or their aliases")
+    .option("--seed <n>", "seed of the initial values", wholeNumber)
+    .option("--probe", "add the variable after every step as an output (onnx)")
+    .addOption(new Option("-O, --optimize <level>", "how much to rewrite the tensor graph").choices(["0", "1", "2"]).default("1"))
+    .option("--opset <n>", "ONNX operator set", wholeNumber)
+    .option("--force", "overwrite what the compiler did not make")
+    .action(async (file, options) => (await import("./commands/build.js")).build(file, options));
+  withSpec(add("explain <file>", "the derivation of every step, line by line"))
+    .option("--step <layer.step>", "one step only")
+    .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "json"]).default("text"))
+    .option("-o, --out <path>", "write to a file")
+    .option("--force", "overwrite an existing file")
+    .action(async (file, options) => (await import("./commands/explain.js")).explain(file, options));
+  add("grad <expression>", "the gradient of a scalar expression, simplified")
+    .requiredOption("--var <declaration>", "a variable, as a spec declares it: \"Z: real[d, n]\" or \"U[k]: real[8, 3]\"; several times", collect)
+    .option("--index <name=count>", "an index and how many values it has", collect)
+    .option("--const <name=value>", "a number by name", collect)
+    .requiredOption("--wrt <name>", "the variable to differentiate by")
+    .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "json"]).default("text"))
+    .option("--at <file>", "evaluate value and gradient at the tensors of a safetensors file, in float64")
+    .option("--json", "machine-readable diagnostics")
+    .action(async (expression, options) => (await import("./commands/grad.js")).grad(expression, options));
+  withSpec(add("verify <file>", "numeric check of every derivation step"))
+    .option("--trials <n>", "random points for each check", wholeNumber)
+    .option("--seed <n>", "seed of the points", wholeNumber)
+    .action(async (file, options) => (await import("./commands/verify.js")).verify(file, options));
+  add("fmt <file...>", "format specs in place; - reads standard input")
+    .option("--check", "change nothing; exit 1 if a file is not formatted")
+    .action(async (files, options) => (await import("./commands/fmt.js")).fmt(files, options));
+  add("inspect <file>", "what an ONNX model, weights file or spec holds")
+    .option("--preset <name>", "of a spec: this preset")
+    .option("--set <name=value>", "of a spec: set a dim or const", collect)
+    .option("--cost", "of a spec: FLOPs, memory and parameters, step by step")
+    .option("--json", "machine-readable")
+    .action(async (file, options) => (await import("./commands/inspect.js")).inspect(file, options));
+  add("init <directory>", "start a project from an example")
+    .option("--example <name>", "which example", "crate")
+    .option("--force", "write into a folder that is not empty")
+    .action(async (directory, options) => (await import("./commands/init.js")).init(directory, options));
+  add("doctor", "what this machine offers (Node, backends), and what to do about what is missing")
+    .option("--install-native", "build the native TensorFlow binding where its download fails (Linux x86_64)")
+    .action(async (options) => (await import("./commands/doctor.js")).doctor(options));
+  return main;
+}
+
+/** Runs the command line; gives the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  // -O2 is written as one word, as compilers have it.
+  const words = argv.map((w) => (/^-O[0-2]$/.test(w) ? `--optimize=${w.slice(2)}` : w));
+  try {
+    await program().parseAsync(words, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Reported) return 1;
+    if (error instanceof UsageFault) {
+      process.stderr.write(`error: ${error.message}\n`);
+      return 2;
+    }
+    if (error instanceof UserFault || (error instanceof Error && error.name === "DataError")) {
+      process.stderr.write(`error: ${error.message}\n`);
+      return 1;
+    }
+    const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`crate-compile: this is a defect of ours, not yours. Please report it with the spec and these lines:\n${trace}\n`);
+    return 70;
+  }
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => { if (error.code === "EPIPE") process.exit(0); });
+run(process.argv.slice(2)).then((code) => { process.exitCode = code; });

@@ -1,0 +1,101 @@
+/** The pipeline on one page: text → syntax → typed program → derivations → unrolled network → tensor graph → plan. */
+import { checkExpectations, checkIdentities } from "./audit/identities.js";
+import { derivationDiagnostic } from "./calculus/diagnostics.js";
+import { type Derivation, derive } from "./calculus/derive.js";
+import { type Diagnostic, Reporter } from "./diagnostics/declare.js";
+import { compareByPlace } from "./diagnostics/render.js";
+import { type Dim } from "./expression/dim.js";
+import { resetExpressions } from "./expression/expr.js";
+import { evaluateDim } from "./numeric/evaluate.js";
+import type { UnrolledNetwork } from "./network/network.js";
+import { unroll } from "./network/unroll.js";
+import { elaborate } from "./semantics/elaborate.js";
+import type { TypedNetwork, TypedProgram, TypedStep } from "./semantics/program.js";
+import { parse } from "./syntax/parse.js";
+
+/** What the compiler asks of the world: texts by name. Nothing else of it is known here. */
+export interface Host {
+  /** A standard-library file (`std/rates`), or undefined. */
+  readonly standardLibrary: (path: string) => string | undefined;
+  /** The text that `import "path"` in `fromFile` means, or why there is none. */
+  readonly readImport: (path: string, fromFile: string) => { readonly file: string; readonly text: string } | { readonly missing: string };
+}
+export interface CompileOptions {
+  readonly file: string;
+  readonly preset?: string;
+  readonly settings?: ReadonlyMap<string, number>;
+  /** Which network, where a file has several. */
+  readonly network?: string;
+}
+/** A network with its derivations, in the order of the spec. */
+export interface CompiledNetwork {
+  readonly typed: TypedNetwork;
+  readonly derivations: ReadonlyMap<TypedStep, Derivation>;
+  readonly unrolled: UnrolledNetwork;
+}
+export interface Compilation {
+  readonly diagnostics: readonly Diagnostic[];
+  /** All texts that took part, by file name: what frames are cut from. */
+  readonly sources: ReadonlyMap<string, string>;
+  readonly program?: TypedProgram;
+  /** Those networks in which nothing is wrong. */
+  readonly networks: readonly CompiledNetwork[];
+}
+
+/** Checks, derives and unrolls every network of a file. All that is wrong is in `diagnostics`, sorted by place. */
+export function compile(text: string, options: CompileOptions, host: Host): Compilation {
+  resetExpressions();
+  const sources = new Map([[options.file, text]]);
+  const reporter = new Reporter();
+  const parseFile = (source: string, file: string): ReturnType<typeof parse> => parse(source, file);
+  const parsed = parseFile(text, options.file);
+  parsed.diagnostics.forEach((d) => reporter.report(d));
+  const loadImport = (path: string, fromFile: string): ReturnType<Host["readImport"]> => {
+    const standard = host.standardLibrary(path);
+    const found = standard === undefined ? host.readImport(path, fromFile) : { file: `${path}.srr`, text: standard };
+    if ("text" in found) sources.set(found.file, found.text);
+    return found;
+  };
+  const { program } = elaborate(parsed.file, text, {
+    file: options.file, settings: options.settings ?? new Map(), loadImport, parse: parseFile,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
+  }, reporter);
+  const networks: CompiledNetwork[] = [];
+  if (program && !reporter.hasErrors) {
+    checkIdentities(program.lemmas, reporter);
+    for (const typed of program.networks) {
+      const before = reporter.diagnostics.length;
+      const derivations = deriveSteps(typed, reporter);
+      checkExpectations(typed, derivations.values(), reporter);
+      const failed = reporter.diagnostics.slice(before).some((d) => d.severity === "error");
+      if (failed) continue;
+      const unrolled = unroll(typed, derivations, reporter);
+      if (!reporter.diagnostics.slice(before).some((d) => d.severity === "error")) networks.push({ typed, derivations, unrolled });
+    }
+  }
+  const diagnostics = [...reporter.diagnostics].sort(compareByPlace);
+  return { diagnostics, sources, networks, ...(program ? { program } : {}) };
+}
+
+function stepsOf(network: TypedNetwork): readonly TypedStep[] {
+  return network.statements.flatMap((s) => (s.kind === "step" ? [s] : s.kind === "layer" ? s.body.filter((x): x is TypedStep => x.kind === "step") : []));
+}
+function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<TypedStep, Derivation> {
+  const sizes = new Map(network.indices.map((i) => [i.name, i.size]));
+  const numbers = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
+  const value = (d: Dim): number | undefined => {
+    const n = evaluateDim(d, (s) => numbers.get(s) ?? Number.NaN);
+    return Number.isNaN(n) ? undefined : n;
+  };
+  const derivations = new Map<TypedStep, Derivation>();
+  for (const step of stepsOf(network)) {
+    try {
+      derivations.set(step, derive(step, network.variables, sizes, value));
+    } catch (error) {
+      const diagnostic = derivationDiagnostic(error, step);
+      if (!diagnostic) throw error;
+      reporter.report(diagnostic);
+    }
+  }
+  return derivations;
+}

@@ -1,0 +1,82 @@
+/** A derivation as lines that text, LaTeX, HTML and JSON share: what was done, to what, by which rule. */
+import type { Derivation, DerivationLine } from "../calculus/derive.js";
+import type { Expr } from "../expression/expr.js";
+import type { TypedNetwork, TypedStep } from "../semantics/program.js";
+
+/** What the left side of a line says. */
+export type LineSubject = "function" | "gradient" | "update" | "smooth" | "nonsmooth";
+export interface ExplainedLine {
+  readonly subject: LineSubject;
+  readonly rule: string;
+  /** `=`: exact; `~`: an approximation. */
+  readonly relation: "=" | "~";
+  readonly expression: Expr;
+  /** What a lemma replaced, and by what. */
+  readonly replaced: readonly { readonly before: Expr; readonly after: Expr; readonly when?: Expr }[];
+  readonly note?: string;
+}
+export interface ExplainedStep {
+  readonly network: string;
+  /** `block.compress`. */
+  readonly name: string;
+  readonly doc?: string;
+  readonly variable: string;
+  readonly clause: string;
+  readonly lines: readonly ExplainedLine[];
+  /** How normalisation, `then` and momentum enter, in words. */
+  readonly remarks: readonly string[];
+  readonly step: TypedStep;
+  readonly derivation: Derivation;
+}
+
+const subjects: Readonly<Record<DerivationLine["kind"], LineSubject>> = {
+  objective: "function", surrogate: "function", smooth: "smooth", nonsmooth: "nonsmooth", gradient: "gradient",
+  update: "update", capture: "update", lemma: "update",
+};
+function note(line: DerivationLine, step: TypedStep): string {
+  switch (line.kind) {
+    case "objective": return step.surrogate ? `${line.rule}, through a surrogate` : line.rule;
+    case "surrogate": return "minimised in its place";
+    case "smooth": return "smooth part";
+    case "nonsmooth": return "proximal part";
+    case "gradient": return "gradient";
+    case "update": return `exact step: ${line.rule}`;
+    case "capture": return `capture ${line.rule}`;
+    case "lemma": return line.relation === "identity" ? `identity ${line.rule}` : `lemma ${line.rule}`;
+  }
+}
+export function explainStep(network: TypedNetwork, layer: string | undefined, step: TypedStep, derivation: Derivation): ExplainedStep {
+  const lines = derivation.lines.map((line): ExplainedLine => ({
+    subject: subjects[line.kind], rule: note(line, step), expression: line.expression,
+    relation: line.kind === "lemma" && line.relation === "approximation" ? "~" : "=",
+    replaced: line.applications,
+    ...(line.expanded ? { note: "multiplied out first" } : {}),
+  }));
+  const remarks: string[] = [];
+  const { prenorm, method, over, then } = step;
+  if (prenorm) remarks.push(prenorm.mode === "increment"
+    ? `with the update written ${step.variable} + Δ(${step.variable}), the network computes ${step.variable} + Δ(F(${step.variable})), F a normalisation`
+    : `the whole update is taken at F(${step.variable}), F a normalisation`);
+  if (method.iterations > 1) remarks.push(`${method.iterations} iterations`);
+  if (method.momentum.kind !== "none") remarks.push(`with ${method.momentum.kind === "scalar" ? "constant" : method.momentum.kind} momentum`);
+  if (over) remarks.push(`the inner variable ${over.name} is optimised`);
+  if (then) remarks.push(`then ${step.variable} takes the value that the step's \`then\` says`);
+  const name = layer === undefined ? step.name : `${layer}.${step.name}`;
+  return {
+    network: network.name, name, variable: derivation.variable.index === undefined ? derivation.variable.name : `${derivation.variable.name}[${derivation.variable.index}]`,
+    clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation,
+    ...(step.doc === undefined ? {} : { doc: step.doc }),
+  };
+}
+/** Every step of a network, in order. */
+export function explainNetwork(network: TypedNetwork, derivations: ReadonlyMap<TypedStep, Derivation>): readonly ExplainedStep[] {
+  const one = (step: TypedStep, layer?: string): ExplainedStep[] => {
+    const derivation = derivations.get(step);
+    return derivation ? [explainStep(network, layer, step, derivation)] : [];
+  };
+  return network.statements.flatMap((s) => {
+    if (s.kind === "step") return one(s);
+    if (s.kind === "layer") return s.body.flatMap((x) => (x.kind === "step" ? one(x, s.name) : []));
+    return [];
+  });
+}

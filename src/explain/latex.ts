@@ -1,0 +1,42 @@
+/** Derivations as a LaTeX document that compiles with amsmath alone. */
+import type { ExplainedLine, ExplainedStep } from "./derivation.js";
+import { latexExpr } from "./latex-expr.js";
+import { escapeLatex, latexName } from "./latex-name.js";
+
+function symbolOf(variable: string): string {
+  const [head = variable, index] = variable.split("[");
+  const name = latexName(head);
+  const below = [...name.below, index?.replace("]", "")].filter(Boolean).join(", ");
+  return below ? `${name.head}_{${below}}` : name.head;
+}
+function left(line: ExplainedLine, variable: string): string {
+  switch (line.subject) {
+    case "function": return `f(${variable})`;
+    case "smooth": return `g(${variable})`;
+    case "nonsmooth": return `h(${variable})`;
+    case "gradient": return `\\nabla f(${variable})`;
+    case "update": return variable;
+  }
+}
+const joint = (line: ExplainedLine): string => (line.subject === "update" ? (line.relation === "~" ? "\\approx" : "\\leftarrow") : "=");
+
+/** The body only: a section for each step. */
+export function latexBody(steps: readonly ExplainedStep[]): string {
+  return steps.map((step) => {
+    const variable = symbolOf(step.variable);
+    const lines = step.lines.map((line) => {
+      const replaced = line.replaced.map((r) =>
+        `\\[ \\text{where } ${latexExpr(r.before)} ${line.relation === "~" ? "\\approx" : "="} ${latexExpr(r.after)}${r.when ? ` \\quad\\text{when } ${latexExpr(r.when)}` : ""} \\]`);
+      return [`\\paragraph{${escapeLatex(line.rule)}}`, `\\[ ${left(line, variable)} ${joint(line)} ${latexExpr(line.expression)} \\]`, ...replaced].join("\n");
+    });
+    const doc = step.doc ? [escapeLatex(step.doc), ""] : [];
+    return [`\\subsection*{${escapeLatex(step.name)}: ${escapeLatex(step.clause)}}`, ...doc, ...lines, ...step.remarks.map((r) => `\n${escapeLatex(r)}`)].join("\n");
+  }).join("\n\n");
+}
+export function explainLatex(steps: readonly ExplainedStep[]): string {
+  const title = steps[0]?.network ?? "";
+  return [
+    "\\documentclass{article}", "\\usepackage{amsmath,amssymb}", "\\usepackage[landscape,margin=1.5cm]{geometry}",
+    "\\usepackage[utf8]{inputenc}", "\\begin{document}", `\\section*{${escapeLatex(title)}}`, latexBody(steps), "\\end{document}", "",
+  ].join("\n");
+}

@@ -1,0 +1,121 @@
+/** The model description that emitters and packages carry: wire shapes, parameters, initial values, training program. */
+import { type Dim, dimValue } from "../expression/dim.js";
+import { type Expr, symbolsOf } from "../expression/expr.js";
+import { evaluate } from "../numeric/evaluate.js";
+import { value } from "../numeric/matrix.js";
+import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap, WireAxis, WireTensor } from "../runtime/contract.js";
+import { initialise } from "../runtime/random.js";
+import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
+import { storedShape } from "./weights.js";
+
+const axis = (d: Dim): WireAxis => dimValue(d) ?? d.key;
+
+/** Wire shape: batch first; a matrix real[d, n] is [batch, n, d]. */
+export function wireTensor(name: string, type: ValueType, batchDim: string | undefined): WireTensor {
+  const [first, second] = type.shape;
+  const inBatch = (d: Dim | undefined): boolean => batchDim !== undefined && d?.key === batchDim;
+  const own: WireAxis[] = type.shape.length > 2 ? type.shape.map(axis)
+    : type.rank === 0 ? []
+      : type.rank === 1 ? (first && !inBatch(first) ? [axis(first)] : [])
+        : inBatch(second) ? (first ? [axis(first)] : []) : [...(second ? [axis(second)] : []), ...(first ? [axis(first)] : [])];
+  const base = { name, kind: type.kind, shape: ["batch", ...own] };
+  return type.symbols ? { ...base, classes: dimValue(type.symbols) ?? 0 } : base;
+}
+
+/** Sine and cosine positions (Pai et al. 2024; language, section 13): the column in the first half of the features, the row in the second. */
+export function sincos2d(d: number, n: number, classToken: boolean): Float64Array {
+  const tokens = classToken ? n - 1 : n;
+  const side = Math.round(Math.sqrt(tokens));
+  const quarter = d / 4;
+  const table = new Float64Array(d * n);
+  for (let t = 0; t < tokens; t++) {
+    const place = [t % side, Math.floor(t / side)];
+    const column = classToken ? t + 1 : t;
+    for (let half = 0; half < 2; half++) {
+      for (let i = 0; i < quarter; i++) {
+        const angle = (place[half] as number) * 10000 ** (-i / quarter);
+        table[(half * 2 * quarter + i) * n + column] = Math.sin(angle);
+        table[(half * 2 * quarter + quarter + i) * n + column] = Math.cos(angle);
+      }
+    }
+  }
+  return table;
+}
+
+/** Parameters that a `from(…)` needs; their random values are drawn while compiling, so that both agree. */
+function referenced(network: UnrolledNetwork): ReadonlySet<string> {
+  return new Set(network.parameters.flatMap((p) => (p.init.kind === "from" ? symbolsOf(p.init.value).map((s) => s.name) : [])));
+}
+
+function plainInit(p: NetworkParameter): Init {
+  const { init } = p;
+  switch (init.kind) {
+    case "sincos2d": {
+      const [d, n] = storedShape(p);
+      return { kind: "value", data: [...sincos2d(d ?? 0, n ?? 0, init.classToken)] };
+    }
+    case "from": return { kind: "file" };
+    case "constant": case "normal": case "uniform": case "orthonormal": case "identity": case "file": return init;
+  }
+}
+
+export function parameterDescriptions(network: UnrolledNetwork, seed: number): readonly ParameterDescription[] {
+  const needed = referenced(network);
+  const described = network.parameters.map((p): ParameterDescription => ({
+    name: p.name, shape: storedShape(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
+  }));
+  if (needed.size === 0) return described;
+  const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed)));
+  return described.map((p, i) => {
+    const init = network.parameters[i]?.init;
+    if (init?.kind === "from") {
+      const data = evaluateFrom(init.value, network, drawn);
+      const shaped: HostTensor = { shape: p.shape, data };
+      drawn.set(p.name, shaped);
+      return { ...p, init: { kind: "value", data: [...data] } };
+    }
+    const value = drawn.get(p.name);
+    return value && needed.has(p.name) ? { ...p, init: { kind: "value", data: [...value.data] } } : p;
+  });
+}
+function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<string, HostTensor>): Float64Array {
+  const byName = new Map(network.parameters.map((p) => [p.name, p]));
+  const lookup = (name: string, member: number | undefined) => {
+    const definition = network.definitions.get(name);
+    if (definition) return evaluate(definition, { dims, lookup });
+    const [p, tensor] = [byName.get(name), drawn.get(name)];
+    if (!p || !tensor) return undefined;
+    const own = p.shape.map((d) => dimValue(d) ?? 1);
+    const size = own.reduce((a, b) => a * b, 1);
+    const start = member === undefined ? 0 : (member - 1) * size;
+    return value(own, Float64Array.from(tensor.data.slice(start, start + size)));
+  };
+  const dims = (s: string): number => network.dims.get(s) ?? Number.NaN;
+  return Float64Array.from(evaluate(e, { dims, lookup }).data);
+}
+
+export interface DescribeOptions {
+  readonly compiler: string;
+  readonly specHash: string;
+  readonly preset?: string;
+  readonly seed: number;
+}
+export function describe(network: UnrolledNetwork, options: DescribeOptions): ModelDescription {
+  const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network.batchDim);
+  return {
+    format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
+    seed: options.seed,
+    inputs: network.inputs.map(wire), targets: network.targets.map(wire), outputs: network.outputs.map(wire),
+    parameters: parameterDescriptions(network, options.seed),
+    ...(network.training ? { training: network.training } : {}),
+  };
+}
+/** Values to start from, by full name. Throws for parameters that must come from a file, naming them. */
+export function initialValues(description: ModelDescription, seed: number): TensorMap {
+  return initialise(description.parameters, seed);
+}
+/** How many numbers are learned. */
+export function trainableCount(network: UnrolledNetwork): number {
+  return network.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + storedShape(p).reduce((a, b) => a * b, 1), 0);
+}

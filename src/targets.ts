@@ -1,0 +1,62 @@
+/** From a compiled network to the files of a target: tensor graph, plan, emission. */
+import type { CompiledNetwork } from "./compile.js";
+import { at, DiagnosticError } from "./diagnostics/declare.js";
+import { notLowerable } from "./emit/diagnostics.js";
+import { emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
+import { explainNetwork } from "./explain/derivation.js";
+import { showExpr } from "./expression/print.js";
+import type { ModelDescription, TensorMap } from "./runtime/contract.js";
+import type { Graph } from "./tensor/graph.js";
+import { lowerNetwork, type LowerOptions } from "./tensor/lower.js";
+import { NotLowerable } from "./tensor/lowered.js";
+import type { Plan } from "./tensor/plan.js";
+import { schedule } from "./tensor/schedule.js";
+
+/** The tensor graph of a network; what has no lowering is a diagnostic at the network's name. */
+export function graphOf(network: CompiledNetwork, options: LowerOptions): Graph {
+  try {
+    return lowerNetwork(network.unrolled, options);
+  } catch (error) {
+    if (!(error instanceof NotLowerable)) throw error;
+    throw new DiagnosticError(notLowerable({ fn: error.functionName, why: error.reason }, at(network.typed.span)));
+  }
+}
+export function planOf(network: CompiledNetwork, options: LowerOptions): Plan {
+  return schedule(graphOf(network, options));
+}
+
+/** The update of every step as a line of text, by the step's name in the spec (`block.compress`). */
+export function equations(network: CompiledNetwork): readonly { readonly path: string; readonly text: string }[] {
+  return explainNetwork(network.typed, network.derivations).map((s) => ({
+    path: s.name.replace(".", "/"),
+    text: `${s.variable} <- ${showExpr(s.derivation.update)}`,
+  }));
+}
+
+export interface OnnxBuild {
+  readonly description: ModelDescription;
+  readonly weights: TensorMap;
+  readonly spec: string;
+  readonly version: string;
+  readonly fileName: string;
+  readonly probe: boolean;
+  readonly opset?: number;
+}
+export function buildOnnx(network: CompiledNetwork, build: OnnxBuild): readonly EmittedFile[] {
+  const plan = planOf(network, { probe: build.probe });
+  const { description } = build;
+  const augment = description.training?.augment.find((a) => a.name === "normalize");
+  const metadata: Record<string, string> = {
+    "crate-compile.version": build.version, "crate-compile.spec": build.spec, "crate-compile.spec.sha256": description.specHash,
+    "crate-compile.network": description.name, "crate-compile.seed": String(description.seed),
+    ...(description.preset === undefined ? {} : { "crate-compile.preset": description.preset }),
+    ...(augment ? { "crate-compile.input.normalize": JSON.stringify({ positional: augment.positional, named: augment.named }) } : {}),
+  };
+  const lines = equations(network).map((e) => `- \`${e.path}\`: \`${e.text}\``);
+  const doc = [`# ${description.name}`, ...(network.typed.doc ? [network.typed.doc] : []), "Derived updates:", ...lines].join("\n\n");
+  return emitOnnx(plan, {
+    description, weights: build.weights, metadata, doc, producerVersion: build.version, fileName: build.fileName,
+    fixed: network.unrolled.parameters.filter((p) => !p.trainable).map((p) => p.name),
+    ...(build.opset === undefined ? {} : { opset: build.opset }),
+  }).files;
+}

@@ -1,0 +1,61 @@
+/**
+ * How does a graph of named axes become kernels on ordered ones? Node by node in the graph's order: each kernel says in which order
+ * it gives its value, and transposes appear only where a consumer needs another.
+ */
+import { Defect } from "../diagnostics/declare.js";
+import type { Graph } from "./graph.js";
+import type { Plan, PlanNode, PlanOp } from "./plan.js";
+import { kernelOf } from "./schedule/kernels.js";
+import { inOrder, layoutsOf, type Value } from "./schedule/layouts.js";
+import { PlanBuilder, planOperands } from "./schedule/plan-builder.js";
+import { wantedOrders } from "./schedule/preferences.js";
+
+export { planOperands } from "./schedule/plan-builder.js";
+
+/** The same operation on other operands. */
+function withOperands<N extends PlanOp>(op: N, f: (id: number) => number): N {
+  switch (op.op) {
+    case "input": case "parameter": case "constant": case "fill": case "iota": case "size": return op;
+    case "binary": case "matmul": return { ...op, a: f(op.a), b: f(op.b) };
+    case "select": return { ...op, condition: f(op.condition), a: f(op.a), b: f(op.b) };
+    case "concat": return { ...op, parts: op.parts.map(f) };
+    case "gather": return { ...op, table: f(op.table), indices: f(op.indices) };
+    case "scatter_add": return { ...op, x: f(op.x), indices: f(op.indices) };
+    default: return { ...op, x: f(op.x) };
+  }
+}
+/** The plan without what no output needs, renumbered. */
+function pruned(nodes: readonly PlanNode[], outputs: Plan["outputs"]): Plan {
+  const needed = new Set(outputs.map((o) => o.node));
+  for (const node of [...nodes].reverse()) if (needed.has(node.id)) for (const x of planOperands(node)) needed.add(x);
+  const number = new Map<number, number>();
+  const kept = nodes.filter((n) => needed.has(n.id)).map((node, id) => {
+    number.set(node.id, id);
+    return { ...withOperands(node, (x) => number.get(x) as number), id };
+  });
+  return { nodes: kept, outputs: outputs.map((o) => ({ name: o.name, node: number.get(o.node) as number })) };
+}
+
+/** The plan that computes the graph's outputs, in their order on the wire. */
+export function schedule(graph: Graph): Plan {
+  const builder = new PlanBuilder();
+  const wanted = wantedOrders(graph);
+  const values: Value[] = [];
+  const value = (id: number): Value => {
+    const found = values[id];
+    if (!found) throw new Defect(`scheduling: node ${id} is used before it is computed`);
+    return found;
+  };
+  for (const node of graph.nodes) {
+    builder.path = node.path;
+    const result = kernelOf(node, { builder, value, wanted: wanted[node.id] ?? [] });
+    const [own] = layoutsOf(result);
+    if (own) builder.name(own.id, node.label);
+    values.push(result);
+  }
+  const outputs = graph.outputs.map((o) => {
+    builder.path = "";
+    return { name: o.name, node: inOrder(builder, value(o.node), o.wire) };
+  });
+  return pruned(builder.nodes, outputs);
+}
