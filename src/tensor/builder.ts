@@ -2,7 +2,7 @@
  * How is a tensor graph written down? Each method infers axes and type, simplifies by what always holds, and gives the
  * node's id; equal nodes are one node. Passes, the lowering and reverse mode all build through here.
  */
-import { type Dim, dimAdd, dimMultiply, dimNumber, dimSubtract, dimValue, one } from "../expression/dim.js";
+import { type Dim, dimAdd, dimMultiply, dimSubtract, dimValue, one } from "../expression/dim.js";
 import { evaluateNode } from "./evaluate-graph.js";
 import type {
   Axis, BinaryFunction, ElementType, Graph, ReduceFunction, TensorNode, TensorOp, UnaryFunction,
@@ -596,5 +596,3 @@ function evaluateBinaryFill(fn: BinaryFunction, a: number, b: number): number {
   const node = { op: "binary", fn, a: 0, b: 1, id: 2, axes: [], type: "float", path: "", label: "" } as const;
   return evaluateNode(node, (id) => ({ axes: [], sizes: [], data: Float64Array.of(id === 0 ? a : b) }), new Map()).data[0] ?? Number.NaN;
 }
-/** A whole number as a size. */
-export const dim = dimNumber;

@@ -80,7 +80,7 @@ function reassemble(b: GraphBuilder, s: Singular, weights: number): number {
 }
 type Weights = (b: GraphBuilder, s: Singular, second: number | undefined) => number;
 /** A matrix with the same singular vectors; a vector is a matrix with one column. */
-const matrixOf = (weights: Weights): FunctionLowering => (context, e, args) => {
+const matrixLowering = (weights: Weights): FunctionLowering => (context, e, args) => {
   const b = context.builder;
   const x = materialise(b, args[0] as Lowered);
   const taken = new Set(b.axes(x.node).map((a) => a.name));
@@ -95,7 +95,7 @@ const matrixOf = (weights: Weights): FunctionLowering => (context, e, args) => {
   const s = decompose(context, e.fn, { node: x.node, roles });
   return { node: b.reduce("sum", reassemble(b, s, weights(b, s, args[1]?.node)), units), roles: x.roles };
 };
-const valueOf = (f: (b: GraphBuilder, s: Singular) => number, vector: (b: GraphBuilder, squares: number) => number): FunctionLowering =>
+const scalarLowering = (f: (b: GraphBuilder, s: Singular) => number, vector: (b: GraphBuilder, squares: number) => number): FunctionLowering =>
   (context, e, args) => {
     const x = args[0] as Lowered;
     const b = context.builder;
@@ -109,12 +109,12 @@ const valueOf = (f: (b: GraphBuilder, s: Singular) => number, vector: (b: GraphB
 
 /** Lowerings of all functions of singular values. */
 export const singularLowerings = {
-  norm_nuc: valueOf((b, s) => b.reduce("sum", s.values, [s.short.name]), (b, squares) => safeRoot(b, squares)),
-  norm_spec: valueOf((b, s) => b.reduce("max", s.values, [s.short.name]), (b, squares) => safeRoot(b, squares)),
-  singular_soft_threshold: matrixOf((b, s, t) =>
+  norm_nuc: scalarLowering((b, s) => b.reduce("sum", s.values, [s.short.name]), (b, squares) => safeRoot(b, squares)),
+  norm_spec: scalarLowering((b, s) => b.reduce("max", s.values, [s.short.name]), (b, squares) => safeRoot(b, squares)),
+  singular_soft_threshold: matrixLowering((b, s, t) =>
     b.unary("relu", b.binary("subtract", b.fill(1), b.binary("divide", t ?? b.fill(0), s.values)))),
-  polar: matrixOf((b, s) => b.unary("reciprocal", s.values)),
-  leading_singular: matrixOf((b, s) => {
+  polar: matrixLowering((b, s) => b.unary("reciprocal", s.values)),
+  leading_singular: matrixLowering((b, s) => {
     const leads = b.binary("equal", s.values, b.reduce("max", s.values, [s.short.name]));
     return b.binary("divide", b.binary("divide", leads, b.reduce("sum", leads, [s.short.name])), s.values);
   }),

@@ -13,7 +13,9 @@ import type {
 import { GraphBuilder } from "./builder.js";
 import type { Axis, Graph } from "./graph.js";
 import { functionLowerings, lowerSlice } from "./lower-functions.js";
-import { align, dropUnit, freshName, type FunctionLowering, type LowerContext, type Lowered, mapNode, NotLowerable, scalarOf, sumOver, turned } from "./lowered.js";
+import {
+  align, dropUnit, freshName, type FunctionLowering, type LowerContext, type Lowered, mapNode, scalarOf, sumOver, turned,
+} from "./lowered.js";
 import { lowerInverse } from "./newton-schulz.js";
 import { lowerChain } from "./product.js";
 
@@ -214,7 +216,6 @@ class Lowering implements LowerContext {
       case "inverse": return lowerInverse(this, e.arg, e.iterations);
       case "apply": {
         const lowering: FunctionLowering = functionLowerings[e.fn];
-        // A diagonal product's trace looks at the expression itself; so does nothing else.
         return lowering(this, e, e.args.map((a) => this.lower(a)));
       }
       case "slice": return lowerSlice(this, this.lower(e.arg), [e.rows, e.cols]);

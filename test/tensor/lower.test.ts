@@ -198,6 +198,38 @@ describe("networks", () => {
       }), free: { n: 5 },
     });
   });
+  it("axes of length 1 are on the wire and nowhere else", () => {
+    const unit = { ...base, dims: new Map([["d", 4], ["p", 1], ["q", 1]]), indices: new Map([["k", 1]]), parameters: [
+      parameter("U", [d, p], 2, { index: "k", size: 1 }), parameter("E", [d, q], 2), parameter("b", [d, one], 1), parameter("A", [d, d], 2)] };
+    const E = sym("E", [d, q], "param");
+    const U1 = sym("U", [d, p], "param", at("k"));
+    for (const value of [multiply(transpose(E), Z), multiply(transpose(E), A, b), indexSum("k", N(1), multiply(U1, transpose(U1), Z)), apply("softmax", [multiply(transpose(E), Z)])]) {
+      expectAgrees({ network: single(value, { ...unit, rank: value.shape[1]?.key === "1" ? 1 : 2 }), free: { n: 1 }, batch: 1 });
+      expectAgrees({ network: single(value, { ...unit, rank: value.shape[1]?.key === "1" ? 1 : 2 }), free: { n: 5 } });
+    }
+  });
+  it("calls axes as expressions do where a type has numbers", () => {
+    const graph = lowerNetwork(single(multiply(A, symbol("Z", "input", [d, n])), { ...base, inputs: [{ name: "Z", type: real([N(4), n], 2) }], rank: 2 }));
+    expect(graph.nodes.find((x) => x.op === "input")?.axes.map((a) => a.name)).toEqual(["batch", "n", "d"]);
+    expect(graph.outputs[0]?.wire).toEqual(["batch", "n", "d"]);
+  });
+  it("draws dropout's mask in training only, one for forward and backward", () => {
+    const net = single(apply("dropout", [multiply(A, Z)], { rate: 0.25 }), base);
+    expect(lowerNetwork(net).nodes.some((x) => x.op === "dropout")).toBe(false);
+    const mask = lowerNetwork(net, { training: true }).nodes.find((x) => x.op === "dropout");
+    expect(mask?.axes.map((a) => a.name).sort()).toEqual(["batch", "d", "n"]);
+  });
+  it("starts an inverse from the identity only where the form shows that it is positive definite", () => {
+    const start = (e: Expr): boolean => lowerNetwork(single(inverse(e), { ...base, parameters: [...base.parameters, parameter("rho", [one, one], 0, undefined, true)] }))
+      .nodes.filter((x) => x.op === "reduce" && x.fn === "max").length === 1;
+    const rho = symbol("rho", "param", [one, one]), plain = symbol("c", "param", [one, one]);
+    expect(start(add([identity(d), multiply(Z, transpose(Z))]))).toBe(true);
+    expect(start(add([multiply(rho, identity(d)), multiply(Z, apply("diag", [apply("exp", [multiply(transpose(Z), b)])]), transpose(Z))]))).toBe(true);
+    expect(start(add([multiply(plain, identity(d)), multiply(Z, transpose(Z))]))).toBe(false);
+    expect(start(subtract(identity(d), multiply(Z, transpose(Z))))).toBe(false);
+    expect(start(add([identity(d), multiply(Z, apply("diag", [multiply(transpose(Z), b)]), transpose(Z))]))).toBe(false);
+    expect(start(add([identity(d), A]))).toBe(false);
+  });
   it("spreads what does not depend on the input over the batch", () => agrees(add([A, identity(d)])));
   it("gives scalars and columns their wire shape", () => {
     agrees(apply("sq_norm", [Z]));

@@ -110,7 +110,7 @@ describe("projection on the simplex", () => {
       if (x > (total - 1) / (i + 1)) theta = (total - 1) / (i + 1);
     });
     const result = project(v);
-    v.forEach((x, i) => expect(result[i]).toBeCloseTo(Math.max(x - theta, 0), 12));
+    for (const [i, x] of v.entries()) expect(result[i]).toBeCloseTo(Math.max(x - theta, 0), 12);
     expect(result.reduce((s, x) => s + x, 0)).toBeCloseTo(1, 12);
   });
 });

@@ -74,10 +74,13 @@ function ownNames(plan: Plan, folded: Folded): ReadonlyMap<number, string> {
   }
   return names;
 }
-const readable = (node: PlanNode): string => {
+/** Place and label as one path; a label like `block.3.compress` says its place itself. */
+export function readable(node: PlanNode): string {
   const kind = node.op === "unary" || node.op === "binary" ? node.fn : node.op;
-  return [node.path, node.label === "" ? kind : node.label].filter((part) => part !== "").join("/");
-};
+  if (node.path === "") return node.label === "" ? kind : node.label;
+  const label = node.label === "" ? kind : node.label.replaceAll(".", "/");
+  return label === node.path || label.startsWith(`${node.path}/`) ? label : `${node.path}/${node.label === "" ? kind : node.label}`;
+}
 
 interface Written {
   readonly writer: GraphWriter;

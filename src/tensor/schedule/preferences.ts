@@ -3,9 +3,15 @@
  * choose: softmax and standardisation want their axis last, entrywise operations what their own consumers want.
  */
 import type { Graph, TensorNode } from "../graph.js";
-import { hasAxis } from "../builder.js";
+import { hasAxis, operandsOf } from "../builder.js";
 
 type Order = readonly string[];
+/** What a wish may ask about operands. */
+interface Operands {
+  readonly axesOf: (id: number) => Order;
+  /** Depends on parameters and constants only. */
+  readonly isStatic: (id: number) => boolean;
+}
 interface Wish {
   readonly order: Order;
   /** How much it matters; the strongest wish of a value counts. */
@@ -16,7 +22,7 @@ const strong = 3, outputStrength = 2, weak = 1;
 const toEnd = (order: Order, name: string): Order => [...order.filter((n) => n !== name), name];
 
 /** What `node`, itself wanted in `order`, wishes of its operands: pairs of operand and wish. */
-function wishesOf(node: TensorNode, { order, strength }: Wish, axesOf: (id: number) => Order): readonly (readonly [number, Wish])[] {
+function wishesOf(node: TensorNode, { order, strength }: Wish, { axesOf, isStatic }: Operands): readonly (readonly [number, Wish])[] {
   const passed = (x: number): readonly [number, Wish] => [x, { order: order.filter((n) => axesOf(x).includes(n)), strength }];
   switch (node.op) {
     case "softmax": case "log_softmax": case "standardize": return [[node.x, { order: toEnd(order, node.over), strength: strong }]];
@@ -33,8 +39,21 @@ function wishesOf(node: TensorNode, { order, strength }: Wish, axesOf: (id: numb
       return [[node.x, { order: order.flatMap((n) => (n === into[0] ? [node.axis] : into.includes(n) ? [] : [n])), strength }]];
     }
     case "merge": return [[node.x, { order: order.flatMap((n) => (n === node.into.name ? node.from : [n])), strength: Math.max(strength, weak) }]];
+    // A flat product with a parameter: what is summed comes last.
+    case "contract": return [[node.a, node.b], [node.b, node.a]].flatMap(([x, other]) => {
+      if (x === undefined || other === undefined || isStatic(x) || !isStatic(other)) return [];
+      return [[x, { order: [...axesOf(x).filter((n) => !node.over.includes(n)), ...node.over], strength: weak }] as const];
+    });
     default: return [];
   }
+}
+/** By node: true where no input is read. */
+function staticNodes(graph: Graph): readonly boolean[] {
+  const found: boolean[] = [];
+  for (const node of graph.nodes) {
+    found.push(node.op !== "input" && node.op !== "size" && node.op !== "dropout" && operandsOf(node).every((x) => found[x]));
+  }
+  return found;
 }
 
 /** For each node the order that suits its consumers best; without an opinion, the order of its own axes. */
@@ -46,10 +65,12 @@ export function wantedOrders(graph: Graph): readonly Order[] {
     if (fits && w.strength > (wishes.get(id)?.strength ?? 0)) wishes.set(id, w);
   };
   const axesOf = (id: number): Order => (graph.nodes[id]?.axes ?? []).map((a) => a.name);
+  const fixed = staticNodes(graph);
+  const operands: Operands = { axesOf, isStatic: (id) => fixed[id] ?? false };
   for (const o of graph.outputs) wish(o.node, { order: o.wire, strength: outputStrength });
   for (const node of [...graph.nodes].reverse()) {
     const own = wishes.get(node.id) ?? { order: axesOf(node.id), strength: 0 };
-    for (const [operand, w] of wishesOf(node, own, axesOf)) wish(operand, w);
+    for (const [operand, w] of wishesOf(node, own, operands)) wish(operand, w);
   }
   return graph.nodes.map((node) => wishes.get(node.id)?.order ?? axesOf(node.id));
 }

@@ -1,0 +1,115 @@
+/**
+ * One training step as one graph: forward, backward, clipping, update. Parameters and optimiser state come in as inputs and
+ * go out under `<name>/next`; the learning rate and the bias corrections come in as scalars, computed in double by the loop.
+ */
+import { type Dim, dimNumber } from "../../expression/dim.js";
+import type { OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
+import { GraphBuilder, prune } from "../../tensor/builder.js";
+import { gradients } from "../../tensor/gradients.js";
+import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
+
+/** Scalars of a step, by their names on the wire. */
+export const stepScalars = { learningRate: "learning_rate", correction1: "correction1", correction2: "correction2" } as const;
+export const nextName = (name: string): string => `${name}/next`;
+
+/** What an optimiser keeps for each parameter, by suffix. */
+export function stateSuffixes(optimizer: OptimizerProgram): readonly string[] {
+  switch (optimizer.kind) {
+    case "sgd": return optimizer.momentum === 0 ? [] : ["m"];
+    case "adam": case "adamw": return ["m", "v"];
+    case "lion": return ["m"];
+  }
+}
+
+export interface TrainingGraph {
+  readonly graph: Graph;
+  /** Inputs beyond those of the spec: parameters, state, scalars. */
+  readonly inputs: readonly WireTensor[];
+}
+
+/** Parameters turned into inputs of the same name, so that one file serves every set of values. */
+export function parametersAsInputs(graph: Graph): Graph {
+  const nodes = graph.nodes.map((n): TensorNode => {
+    if (n.op !== "parameter") return n;
+    const { id, axes, type, path, label, name } = n;
+    return { op: "input", name, id, axes, type, path, label };
+  });
+  return { nodes, outputs: graph.outputs };
+}
+const wire = (name: string, shape: readonly number[]): WireTensor => ({ name, kind: "real", shape });
+
+interface Update {
+  readonly value: number;
+  readonly state: Readonly<Record<string, number>>;
+}
+/** One parameter's update; formulas of Kingma & Ba 2015, Loshchilov & Hutter 2019, Chen et al. 2023. */
+function updateOf(b: GraphBuilder, o: OptimizerProgram, theta: number, g: number, state: Readonly<Record<string, number>>, rate: number, corrections: readonly [number, number]): Update {
+  const mix = (old: number, keep: number, fresh: number): number =>
+    b.binary("add", b.binary("multiply", old, b.fill(keep)), b.binary("multiply", fresh, b.fill(1 - keep)));
+  const step = (direction: number): number => b.binary("subtract", theta, b.binary("multiply", rate, direction));
+  const m = state["m"] ?? g;
+  switch (o.kind) {
+    case "sgd": {
+      if (o.momentum === 0) return { value: step(g), state: {} };
+      const next = b.binary("add", b.binary("multiply", m, b.fill(o.momentum)), g);
+      return { value: step(next), state: { m: next } };
+    }
+    case "adam": case "adamw": {
+      const first = mix(m, o.beta1, g);
+      const second = mix(state["v"] ?? g, o.beta2, b.unary("square", g));
+      const root = b.unary("sqrt", b.binary("multiply", second, corrections[1]));
+      const direction = b.binary("divide", b.binary("multiply", first, corrections[0]), b.binary("add", root, b.fill(o.epsilon)));
+      return { value: step(direction), state: { m: first, v: second } };
+    }
+    case "lion":
+      return { value: step(b.unary("sign", mix(m, o.beta1, g))), state: { m: mix(m, o.beta2, g) } };
+  }
+}
+
+/** `forward` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
+export function trainingGraph(forward: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram): TrainingGraph {
+  const loss = forward.outputs.find((o) => o.name === "loss");
+  if (!loss) throw new Error("the forward graph has no loss");
+  const leaves = new Map(forward.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
+  const learned = parameters.filter((p) => p.trainable && leaves.has(p.name));
+  const { graph, nodes } = gradients(forward, loss.node, learned.map((p) => p.name));
+  const b = GraphBuilder.from(graph);
+  b.path = "update";
+  const rate = b.input(stepScalars.learningRate, [], "float");
+  const corrections = [b.input(stepScalars.correction1, [], "float"), b.input(stepScalars.correction2, [], "float")] as const;
+  const raw = learned.map((p) => {
+    const g = nodes.get(p.name) as number;
+    // A positive parameter is learned as its logarithm.
+    return p.positive ? b.binary("multiply", g, (leaves.get(p.name) as TensorNode).id) : g;
+  });
+  const squares = raw.map((g) => b.reduce("sum", b.unary("square", g), b.axes(g).map((a) => a.name)));
+  const norm = b.unary("sqrt", squares.length === 0 ? b.fill(0) : squares.reduce((x, y) => b.binary("add", x, y)));
+  const clip = optimizer.clip;
+  const factor = clip === undefined ? undefined : b.binary("min", b.fill(1), b.binary("divide", b.fill(clip), b.binary("add", norm, b.fill(1e-6))));
+  const decay = optimizer.weightDecay === 0 ? undefined : b.binary("subtract", b.fill(1), b.binary("multiply", rate, b.fill(optimizer.weightDecay)));
+  const suffixes = stateSuffixes(optimizer);
+  const outputs: Graph["outputs"][number][] = [loss, { name: "gradient_norm", node: norm, wire: [] }];
+  const inputs: WireTensor[] = [wire(stepScalars.learningRate, []), wire(stepScalars.correction1, []), wire(stepScalars.correction2, [])];
+  const order = (axes: readonly Axis[]): readonly string[] => axes.map((a) => a.name);
+  const sizes = (axes: readonly Axis[]): number[] => axes.map((a) => numberOf(a.size));
+  learned.forEach((p, i) => {
+    const leaf = leaves.get(p.name) as TensorNode;
+    b.path = `update/${p.name}`;
+    const g = factor === undefined ? (raw[i] as number) : b.binary("multiply", raw[i] as number, factor);
+    const decayed = decay === undefined ? leaf.id : b.binary("multiply", leaf.id, decay);
+    const theta = p.positive ? b.unary("log", decayed) : decayed;
+    const state = Object.fromEntries(suffixes.map((s) => [s, b.input(`${p.name}/${s}`, leaf.axes, "float")]));
+    const next = updateOf(b, optimizer, theta, g, state, rate, corrections);
+    const value = b.spread(p.positive ? b.unary("exp", next.value) : next.value, leaf.axes);
+    outputs.push({ name: nextName(p.name), node: value, wire: order(leaf.axes) });
+    for (const s of suffixes) {
+      inputs.push(wire(`${p.name}/${s}`, sizes(leaf.axes)));
+      outputs.push({ name: nextName(`${p.name}/${s}`), node: b.spread(next.state[s] as number, leaf.axes), wire: order(leaf.axes) });
+    }
+  });
+  for (const leaf of leaves.values()) inputs.push(wire(leaf.op === "parameter" ? leaf.name : "", sizes(leaf.axes)));
+  return { graph: parametersAsInputs(prune(b.finish(outputs))), inputs };
+}
+function numberOf(size: Dim): number {
+  return size.key === dimNumber(Number(size.key)).key ? Number(size.key) : Number.NaN;
+}

@@ -1,0 +1,591 @@
+/** AST expressions → matrix expressions: names looked up, every shape checked, fns and families spread out. */
+import { at } from "../diagnostics/declare.js";
+import { type Dim, dimEquals, dimSymbol, isOne, one, solveDim } from "../expression/dim.js";
+import {
+  add, apply, colsOf, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
+  number, ones, power, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
+} from "../expression/expr.js";
+import { type FunctionName, functionRow, isFunctionName, type Shape } from "../expression/functions.js";
+import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../syntax/ast.js";
+import {
+  dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
+} from "./diagnostics.js";
+import { nearest } from "./nearest.js";
+import { isNetworkFunction, networkFunctionNames, elaborateNetworkFunction } from "./network-functions.js";
+import { type Context, Scope, type ValueBinding } from "./scope.js";
+import type { Span } from "../diagnostics/span.js";
+
+/** An expression, or one whose size the surroundings decide (`I`, `2*I`). */
+export type Elaborated = { readonly expr: Expr } | { readonly flexible: (shape: Shape) => Expr | undefined; readonly symbol: string };
+
+type BinaryNode = Extract<Expression, { kind: "binary" }>;
+type CallNode = Extract<Expression, { kind: "call" }>;
+type IndexNode = Extract<Expression, { kind: "index" }>;
+
+/** `real[d, n]`, as people write it. */
+export function showShape(shape: Shape, context: Context): string {
+  if (shape.length === 2 && shape.every(isOne)) return "real";
+  const sizes = shape.length === 2 && isOne(shape[1] as Dim) ? [shape[0] as Dim] : shape;
+  return `real[${sizes.map((d) => context.dims.show(d)).join(", ")}]`;
+}
+export function unifyShapes(a: Shape, b: Shape, context: Context): boolean {
+  return a.length === b.length && a.every((d, i) => context.dims.unify(d, b[i] as Dim));
+}
+export const strip = (e: Expression): Expression => (e.kind === "group" ? strip(e.inner) : e);
+
+/** The value in its final shape; undefined if something was wrong (and reported). */
+export function elaborate(e: Expression, context: Context, expected?: Shape): Expr | undefined {
+  const result = visit(e, context);
+  return result && settle(result, e, context, expected);
+}
+function settle(result: Elaborated, e: Expression, context: Context, expected?: Shape): Expr | undefined {
+  if ("flexible" in result) {
+    const made = expected && result.flexible(expected);
+    if (!made) context.reporter.report(sizeUnknown({ symbol: result.symbol }, at(e.span)));
+    return made;
+  }
+  const { expr } = result;
+  if (expected && expr.kind === "number" && expr.value === 0 && !expected.every(isOne)) return zero(expected);
+  return expr;
+}
+/** The value, checked to have a shape; the message names what it is. */
+export function elaborateAs(e: Expression, context: Context, expected: Shape, what: string): Expr | undefined {
+  const expr = elaborate(e, context, expected);
+  if (!expr) return undefined;
+  if (unifyShapes(expr.shape, expected, context)) return expr;
+  context.reporter.report(wrongShape({ what, has: showShape(expr.shape, context), wanted: showShape(expected, context) }, at(e.span, showShape(expr.shape, context))));
+  return undefined;
+}
+export function elaborateScalar(e: Expression, context: Context, what: string): Expr | undefined {
+  const expr = elaborate(e, context);
+  if (!expr) return undefined;
+  if (isScalar(expr)) return expr;
+  context.reporter.report(scalarWanted({ what, has: showShape(expr.shape, context) }, at(e.span, showShape(expr.shape, context))));
+  return undefined;
+}
+
+function visit(e: Expression, context: Context): Elaborated | undefined {
+  switch (e.kind) {
+    case "missing": return undefined;
+    case "number": return { expr: number(e.value) };
+    case "group": return visit(e.inner, context);
+    case "string": case "quantity":
+      context.reporter.report(misplaced({ what: e.kind === "string" ? "a string" : "a number with a unit", where: "in an expression" }, at(e.span)));
+      return undefined;
+    case "name": return visitName(e, context);
+    case "index": return visitIndex(e, context);
+    case "call": return visitCall(e, context);
+    case "transpose": {
+      const a = visit(e.operand, context);
+      if (!a) return undefined;
+      return "flexible" in a ? { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible([...s].reverse()), transpose) } : matrixOnly(a.expr, e.operand.span, context) && { expr: transpose(a.expr) };
+    }
+    case "negate": {
+      const a = visit(e.operand, context);
+      return a && ("flexible" in a ? { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), negate) } : { expr: negate(a.expr) });
+    }
+    case "sum": return visitSum(e, context);
+    case "binary": return visitBinary(e, context);
+  }
+}
+const mapExpr = (e: Expr | undefined, f: (e: Expr) => Expr): Expr | undefined => e && f(e);
+function matrixOnly(e: Expr, span: Span, context: Context): Expr | undefined {
+  if (e.shape.length === 2) return e;
+  context.reporter.report(misplaced({ what: `an array ${showShape(e.shape, context)}`, where: "here", hint: "arrays are taken by network functions only, such as patches" }, at(span)));
+  return undefined;
+}
+
+// ---------------------------------------------------------------- names
+function visitName(e: Extract<Expression, { kind: "name" }>, context: Context): Elaborated | undefined {
+  const binding = context.scope.find(e.name);
+  if (binding?.kind === "index") return { expr: symbol(binding.name, "index", scalarShape) };
+  if (binding) {
+    if (binding.family) {
+      context.reporter.report(familyMisuse({ name: e.name, problem: "is a family; here one member is wanted", hint: `${e.name}[${binding.family.index}]` }, at(e.span)));
+      return undefined;
+    }
+    return { expr: binding.make() };
+  }
+  const own = context.scope.dim(e.name);
+  if (own) return { expr: context.dims.scalar(own) };
+  if (context.dims.has(e.name)) return { expr: symbol(e.name, "dim", scalarShape) };
+  if (e.name === "I") {
+    return { symbol: "I", flexible: ([rows, cols]) => (rows && cols && context.dims.unify(rows, cols) ? identity(rows) : undefined) };
+  }
+  const known = [...context.scope.names(), ...context.dims.names()];
+  const isFunction = isFunctionName(e.name) || isNetworkFunction(e.name) || context.functions.has(e.name);
+  context.reporter.report(isFunction
+    ? misplaced({ what: `the function ${e.name}`, where: "without arguments", hint: `${e.name}(…)` }, at(e.span))
+    : unknownName({ name: e.name, what: "name", near: nearest(e.name, known) }, at(e.span)));
+  return undefined;
+}
+
+/** A family by its bare name, or any value: what fn and lemma arguments may be. */
+export function familyOrValue(e: Expression, context: Context): ValueBinding | undefined {
+  const inner = strip(e);
+  const binding = inner.kind === "name" ? context.scope.find(inner.name) : undefined;
+  if (binding?.kind === "value") return binding;
+  const value = elaborate(e, context);
+  return value && { kind: "value", what: "argument", shape: value.shape, make: () => value };
+}
+
+// ---------------------------------------------------------------- indices and slices
+/** `k`, `2`, a name of an index. */
+export function indexTerm(e: Expression, context: Context): { term: IndexTerm; size?: Dim } | undefined {
+  const inner = strip(e);
+  if (inner.kind === "number" && Number.isInteger(inner.value) && inner.value >= 1) return { term: { kind: "number", value: inner.value } };
+  if (inner.kind === "name") {
+    const binding = context.scope.find(inner.name);
+    if (binding?.kind === "index") return { term: { kind: "variable", name: binding.name }, size: binding.size };
+  }
+  return undefined;
+}
+function visitIndex(e: IndexNode, context: Context): Elaborated | undefined {
+  const object = strip(e.object);
+  const binding = object.kind === "name" ? context.scope.find(object.name) : undefined;
+  const [only] = e.indices;
+  if (binding?.kind === "value" && binding.family && object.kind === "name") {
+    if (e.indices.length !== 1 || only?.kind !== "at") {
+      context.reporter.report(familyMisuse({ name: object.name, problem: "is a family and takes one index", hint: `${object.name}[${binding.family.index}]` }, at(e.span)));
+      return undefined;
+    }
+    const found = indexTerm(only.value, context);
+    if (!found) {
+      context.reporter.report(familyMisuse({ name: object.name, problem: "takes a declared index or a whole number from 1", hint: `index ${binding.family.index} in 1..…` }, at(only.span)));
+      return undefined;
+    }
+    const count = context.dims.valueOf(binding.family.size);
+    const { term, size } = found;
+    if (term.kind === "number" && count !== undefined && term.value > count) {
+      context.reporter.report(familyMisuse({ name: object.name, problem: `has ${count} members, not ${term.value}` }, at(only.span)));
+      return undefined;
+    }
+    if (size && !context.dims.unify(size, binding.family.size)) {
+      const [x, y] = [context.dims.valueOf(size), count];
+      if (x === undefined || x !== y) {
+        context.reporter.report(familyMisuse({ name: object.name, problem: `runs over ${context.dims.show(binding.family.size)} members, the index over ${context.dims.show(size)}` }, at(only.span)));
+        return undefined;
+      }
+    }
+    return { expr: binding.make(term) };
+  }
+  const value = elaborate(e.object, context);
+  if (!value || !matrixOnly(value, e.object.span, context)) return undefined;
+  const range = (i: (typeof e.indices)[number] | undefined, full: Dim): Range | undefined | null => {
+    if (!i || i.kind === "all") return undefined;
+    const read = (x: Expression): Dim | undefined => context.dims.read(x, false, (name) => context.scope.dim(name));
+    const [from, to] = i.kind === "at" ? [read(i.value), read(i.value)] : [read(i.from), read(i.to)];
+    if (!from || !to) return null;
+    const [a, b, n] = [context.dims.valueOf(from), context.dims.valueOf(to), context.dims.valueOf(full)];
+    if ((a !== undefined && a < 1) || (b !== undefined && n !== undefined && b > n) || (a !== undefined && b !== undefined && a > b)) {
+      context.reporter.report(dimFault({ problem: `the range ${context.dims.show(from)}..${context.dims.show(to)} does not lie within 1..${context.dims.show(full)}` }, at(i.span)));
+      return null;
+    }
+    return { from: context.dims.expand(from), to: context.dims.expand(to) };
+  };
+  if (e.indices.length > 2 || (e.indices.length === 1 && !isOne(colsOf(value)))) {
+    context.reporter.report(wrongArguments({ fn: "an index", problem: `a matrix takes rows and columns`, usage: "Z[:, 1], Z[1, :] or Z[:, 2..n]" }, at(e.span)));
+    return undefined;
+  }
+  const rows = range(e.indices[0], rowsOf(value));
+  const cols = range(e.indices[1], colsOf(value));
+  return rows === null || cols === null ? undefined : { expr: slice(value, rows, cols) };
+}
+function visitSum(e: Extract<Expression, { kind: "sum" }>, context: Context): Elaborated | undefined {
+  const binding = context.scope.find(e.index.name);
+  if (binding?.kind !== "index") {
+    context.reporter.report(unknownName({ name: e.index.name, what: "index", near: nearest(e.index.name, context.scope.names()) }, at(e.index.span)));
+    return undefined;
+  }
+  const body = elaborate(e.body, context);
+  return body && { expr: indexSum(binding.name, binding.size, body) };
+}
+
+// ---------------------------------------------------------------- operators
+const comparisons: Readonly<Record<string, FunctionName>> = { "==": "equal", "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal" };
+
+function visitBinary(e: BinaryNode, context: Context): Elaborated | undefined {
+  if (e.op === "|>") return visitPipe(e, context);
+  if (e.op === "+" || e.op === "-") return visitAddition(e, context);
+  const [a, b] = [visit(e.left, context), visit(e.right, context)];
+  if (!a || !b) return undefined;
+  if (e.op === "*") return product(a, b, e, context);
+  if (e.op === "/" && "flexible" in a && "expr" in b && isScalar(b.expr)) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => divide(x, b.expr)) };
+  const [x, y] = together(a, b, e, context) ?? [];
+  if (!x || !y || !matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
+  const mismatch = (): undefined => {
+    context.reporter.report(shapeMismatch({ op: operationText(e), left: showShape(x.shape, context), right: showShape(y.shape, context) },
+      at(e.left.span, showShape(x.shape, context)), at(e.right.span, showShape(y.shape, context))));
+    return undefined;
+  };
+  const fits = isScalar(x) || isScalar(y) || unifyShapes(x.shape, y.shape, context);
+  switch (e.op) {
+    case "/":
+      if (isScalar(y)) return { expr: divide(x, y) };
+      context.reporter.report(wrongArguments({ fn: "/", problem: "only a scalar can stand below", usage: `${textOf(e.left)} ./ ${textOf(e.right)} divides entry by entry` }, at(e.right.span, showShape(y.shape, context))));
+      return undefined;
+    case ".*": return fits ? { expr: hadamard([x, y]) } : mismatch();
+    case "./": return fits ? { expr: isScalar(y) ? divide(x, y) : hadamard([isScalar(x) ? multiply(x, ones(y.shape)) : x, power(y, number(-1))]) } : mismatch();
+    case ".^": return fits ? { expr: power(x, y) } : mismatch();
+    case "^": {
+      if (isScalar(x) && isScalar(y)) return { expr: power(x, y) };
+      if (isScalar(y) && y.kind === "number" && Number.isInteger(y.value) && y.value >= 1 && y.value <= 64 && context.dims.unify(rowsOf(x), colsOf(x))) {
+        return { expr: multiply(...Array.from({ length: y.value }, () => x)) };
+      }
+      context.reporter.report(wrongArguments({ fn: "^", problem: "takes a scalar, or a square matrix and a whole number from 1", usage: "`.^` takes powers entry by entry" }, at(e.opSpan)));
+      return undefined;
+    }
+    case "%": return fits ? { expr: apply("remainder", [x, y]) } : mismatch();
+    default: {
+      const fn = comparisons[e.op];
+      return fn && fits ? { expr: apply(fn, [x, y]) } : mismatch();
+    }
+  }
+}
+/** Both operands, the one of open size in the other's shape. */
+function together(a: Elaborated, b: Elaborated, e: BinaryNode, context: Context): readonly [Expr | undefined, Expr | undefined] | undefined {
+  const x = settle(a, e.left, context, "expr" in b ? b.expr.shape : undefined);
+  const y = settle(b, e.right, context, "expr" in a ? a.expr.shape : undefined);
+  return x && y && [x, y];
+}
+function product(a: Elaborated, b: Elaborated, e: BinaryNode, context: Context): Elaborated | undefined {
+  if ("flexible" in a && "flexible" in b) return a;
+  if ("flexible" in a && "expr" in b) return scaleFlexible(a, b.expr, context, e.left, [rowsOf(b.expr), rowsOf(b.expr)]);
+  if ("flexible" in b && "expr" in a) return scaleFlexible(b, a.expr, context, e.right, [colsOf(a.expr), colsOf(a.expr)]);
+  if (!("expr" in a) || !("expr" in b)) return undefined;
+  const [x, y] = [a.expr, b.expr];
+  if (!matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
+  if (isScalar(x) || isScalar(y) || context.dims.unify(colsOf(x), rowsOf(y))) return { expr: multiply(x, y) };
+  // The operands that do not fit are the factors that meet, not the whole runs.
+  const [left, right] = [lastFactor(e.left), firstFactor(e.right)];
+  const [ls, rs] = [elaborateQuietly(left, context) ?? x, elaborateQuietly(right, context) ?? y];
+  context.reporter.report(shapeMismatch({
+    op: `${textOf(left)}*${textOf(right)}`, left: showShape(ls.shape, context), right: showShape(rs.shape, context), mend: mendProduct(left, ls, right, rs, context),
+  }, at(left.span, showShape(ls.shape, context)), at(right.span, showShape(rs.shape, context))));
+  return undefined;
+}
+function scaleFlexible(a: Extract<Elaborated, { flexible: unknown }>, b: Expr, _context: Context, _e: Expression, _shape: Shape): Elaborated {
+  if (isScalar(b)) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => multiply(b, x)) };
+  // I beside a matrix is that matrix, times whatever scalar stands with it.
+  const square: Shape = _shape;
+  const made = a.flexible(square);
+  const left = square[0] && dimEquals(square[0], rowsOf(b));
+  return made ? { expr: left ? multiply(made, b) : multiply(b, made) } : { expr: b };
+}
+function lastFactor(e: Expression): Expression {
+  return e.kind === "binary" && e.op === "*" ? lastFactor(e.right) : e;
+}
+function firstFactor(e: Expression): Expression {
+  return e.kind === "binary" && e.op === "*" ? firstFactor(e.left) : e;
+}
+function elaborateQuietly(e: Expression, context: Context): Expr | undefined {
+  const before = context.reporter.diagnostics.length;
+  const result = visit(e, context);
+  context.reporter.diagnostics.length = before;
+  return result && "expr" in result ? result.expr : undefined;
+}
+/** A transpose that would make the product fit. */
+function mendProduct(left: Expression, x: Expr, right: Expression, y: Expr, context: Context): string | undefined {
+  const value = (d: Dim): string => context.dims.expand(d).key;
+  const turn = (e: Expression): string => {
+    const inner = strip(e);
+    return inner.kind === "transpose" ? textOf(inner.operand) : `${textOf(e)}'`;
+  };
+  if (value(rowsOf(x)) === value(rowsOf(y))) return `${turn(left)}*${textOf(right)}`;
+  if (value(colsOf(x)) === value(colsOf(y))) return `${textOf(left)}*${turn(right)}`;
+  return undefined;
+}
+
+function visitAddition(e: BinaryNode, context: Context): Elaborated | undefined {
+  const terms: { node: Expression; sign: 1 | -1; value: Elaborated }[] = [];
+  let failed = false;
+  const collect = (x: Expression, sign: 1 | -1): void => {
+    if (x.kind === "binary" && (x.op === "+" || x.op === "-")) {
+      collect(x.left, sign);
+      collect(x.right, x.op === "-" ? (-sign as 1 | -1) : sign);
+      return;
+    }
+    const value = visit(x, context);
+    if (value) terms.push({ node: x, sign, value });
+    else failed = true;
+  };
+  collect(e, 1);
+  if (failed) return undefined;
+  const signed = (x: Expr, sign: 1 | -1): Expr => (sign < 0 ? negate(x) : x);
+  const rigid = terms.filter((t): t is typeof t & { value: { expr: Expr } } => "expr" in t.value);
+  const first = rigid.find((t) => !isScalar(t.value.expr));
+  if (!first) {
+    const open = terms.find((t) => "flexible" in t.value);
+    if (!open || !("flexible" in open.value)) return { expr: add(rigid.map((t) => signed(t.value.expr, t.sign))) };
+    return {
+      symbol: open.value.symbol,
+      flexible: (s) => {
+        const made = terms.map((t) => {
+          const x = "flexible" in t.value ? t.value.flexible(s) : multiply(t.value.expr, ones(s));
+          return x && signed(x, t.sign);
+        });
+        return made.every((m) => m !== undefined) ? add(made as Expr[]) : undefined;
+      },
+    };
+  }
+  const shape = first.value.expr.shape;
+  const parts: Expr[] = [];
+  for (const t of terms) {
+    const x = "flexible" in t.value ? settle(t.value, t.node, context, shape) : t.value.expr;
+    if (!x) return undefined;
+    if (isScalar(x) && !shape.every(isOne)) parts.push(signed(x.kind === "number" && x.value === 0 ? x : multiply(x, ones(shape)), t.sign));
+    else if (unifyShapes(x.shape, shape, context)) parts.push(signed(x, t.sign));
+    else {
+      const [l, r] = terms.indexOf(t) > terms.indexOf(first) ? [first, t] : [t, first];
+      const show = (n: typeof t): string => showShape("expr" in n.value ? n.value.expr.shape : shape, context);
+      context.reporter.report(shapeMismatch({ op: `${textOf(l.node)} ${r.sign < 0 ? "-" : "+"} ${textOf(r.node)}`, left: show(l), right: show(r), mend: undefined },
+        at(l.node.span, show(l)), at(r.node.span, show(r))));
+      return undefined;
+    }
+  }
+  return { expr: add(parts) };
+}
+
+// ---------------------------------------------------------------- calls
+function visitPipe(e: BinaryNode, context: Context): Elaborated | undefined {
+  const right = strip(e.right);
+  const argument = { span: e.left.span, value: e.left };
+  if (right.kind === "name") return visitCall({ kind: "call", callee: { name: right.name, span: right.span }, args: [argument], span: e.span }, context);
+  if (right.kind === "call") return visitCall({ ...right, args: [argument, ...right.args], span: e.span }, context);
+  context.reporter.report(misplaced({ what: "this", where: "after |>", hint: "a function or a call: X |> layernorm, X |> linear(d)" }, at(right.span)));
+  return undefined;
+}
+const plainNames: Readonly<Record<string, FunctionName>> = { max: "max", min: "min" };
+
+function visitCall(e: CallNode, context: Context): Elaborated | undefined {
+  const { name } = e.callee;
+  const fn = context.functions.get(name);
+  if (fn) return callFunction(e, fn, context);
+  if (name === "inv") return callInverse(e, context);
+  if (name === "ones") return callOnes(e, context);
+  if (name === "square" || name === "softmax" || name === "normalize" || name === "cumsum") return callNamed(e, name, context);
+  if (isNetworkFunction(name)) {
+    const value = elaborateNetworkFunction(name, e, context);
+    return value && { expr: value };
+  }
+  const row = isFunctionName(name) ? functionRow(name) : undefined;
+  if (!row || row.internal || !isFunctionName(name)) {
+    const known = [...Object.keys(plainNames), "inv", "ones", "square", "softmax", "normalize", "cumsum", ...networkFunctionNames(), ...context.functions.keys(), ...publicFunctions()];
+    context.reporter.report(unknownName({ name, what: "function", near: nearest(name, known) }, at(e.callee.span)));
+    e.args.forEach((a) => { if (a.value.kind !== "string") visit(a.value, context); });
+    return undefined;
+  }
+  const named = e.args.find((a) => a.name);
+  if (named?.name) {
+    context.reporter.report(wrongArguments({ fn: name, problem: `it has no option ${named.name.name}` }, at(named.span)));
+    return undefined;
+  }
+  const [least, most] = row.arity;
+  if (e.args.length < least || e.args.length > most) {
+    context.reporter.report(wrongArguments({ fn: name, problem: `it takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? "" : "s"}, not ${e.args.length}` }, at(e.span)));
+    return undefined;
+  }
+  const first = visit((e.args[0] as CallNode["args"][number]).value, context);
+  if (!first) return undefined;
+  const head = settle(first, (e.args[0] as CallNode["args"][number]).value, context);
+  if (!head) return undefined;
+  const rest = e.args.slice(1).map((a) => elaborate(a.value, context, head.shape));
+  if (rest.some((r) => r === undefined)) return undefined;
+  return applyChecked(name, [head, ...(rest as Expr[])], e, context);
+}
+function publicFunctions(): readonly string[] {
+  return publicNames;
+}
+const publicNames: readonly string[] = ["exp", "log", "sqrt", "abs", "sign", "relu", "gelu", "sigmoid", "tanh", "soft_threshold", "hard_threshold", "huber", "trace", "logdet",
+  "total", "mean", "sq_norm", "norm0", "norm1", "norm2", "norm21", "norm_nuc", "norm_spec", "norm_inf", "nonnegative", "box", "ball", "sphere", "simplex", "orthonormal",
+  "colsum", "colmean", "colnorm", "rowsum", "rowmean", "rownorm", "diag", "causal", "stop", "prox"];
+
+function applyChecked(fn: FunctionName, args: readonly Expr[], e: CallNode, context: Context): Elaborated | undefined {
+  const row = functionRow(fn);
+  const [x, ...others] = args;
+  if (!x) return undefined;
+  if (row.class !== "array" && !args.every((a, i) => matrixOnly(a, (e.args[i]?.value ?? e).span, context))) return undefined;
+  const needsSquare = fn === "trace" || fn === "logdet" || fn === "causal";
+  if (needsSquare && !context.dims.unify(rowsOf(x), colsOf(x))) {
+    context.reporter.report(notSquare({ fn, shape: showShape(x.shape, context) }, at((e.args[0]?.value ?? e).span, showShape(x.shape, context))));
+    return undefined;
+  }
+  if (fn === "diag" && !isOne(colsOf(x))) {
+    context.reporter.report(wrongShape({ what: "diag's argument", has: showShape(x.shape, context), wanted: "a column real[n]" }, at((e.args[0]?.value ?? e).span)));
+    return undefined;
+  }
+  for (const [i, other] of others.entries()) {
+    const scalarOnly = row.class === "indicator" && fn !== "box";
+    if (isScalar(other) || (!scalarOnly && isScalar(x)) || (!scalarOnly && unifyShapes(other.shape, x.shape, context))) continue;
+    const place = (e.args[i + 1]?.value ?? e).span;
+    context.reporter.report(shapeMismatch({ op: `${fn}(…)`, left: showShape(x.shape, context), right: showShape(other.shape, context) },
+      at((e.args[0]?.value ?? e).span, showShape(x.shape, context)), at(place, showShape(other.shape, context))));
+    return undefined;
+  }
+  return { expr: apply(fn, args) };
+}
+function callInverse(e: CallNode, context: Context): Elaborated | undefined {
+  const [arg, ...rest] = e.args;
+  const count = rest.find((a) => a.name?.name === "iterations");
+  if (!arg || rest.length > (count ? 1 : 0)) {
+    context.reporter.report(wrongArguments({ fn: "inv", problem: "it takes one matrix", usage: "inv(A) or inv(A, iterations: 12)" }, at(e.span)));
+    return undefined;
+  }
+  const iterations = count && strip(count.value).kind === "number" ? (strip(count.value) as { value: number }).value : undefined;
+  if (count && (iterations === undefined || !Number.isInteger(iterations) || iterations < 1 || iterations > 200)) {
+    context.reporter.report(wrongArguments({ fn: "inv", problem: "iterations is a whole number from 1 to 200" }, at(count.span)));
+    return undefined;
+  }
+  const a = visit(arg.value, context);
+  if (!a) return undefined;
+  if ("flexible" in a) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => inverse(x)) };
+  if (!matrixOnly(a.expr, arg.value.span, context)) return undefined;
+  if (!context.dims.unify(rowsOf(a.expr), colsOf(a.expr))) {
+    context.reporter.report(notSquare({ fn: "inv", shape: showShape(a.expr.shape, context) }, at(arg.value.span, showShape(a.expr.shape, context))));
+    return undefined;
+  }
+  return { expr: inverse(a.expr, iterations) };
+}
+function callOnes(e: CallNode, context: Context): Elaborated | undefined {
+  const sizes = e.args.map((a) => context.dims.read(a.value, false, (name) => context.scope.dim(name)));
+  if (sizes.length < 1 || sizes.length > 2) {
+    context.reporter.report(wrongArguments({ fn: "ones", problem: "it takes a size", usage: "ones(n)" }, at(e.span)));
+    return undefined;
+  }
+  if (sizes.some((s) => s === undefined)) return undefined;
+  const [rows, cols = one] = sizes.map((s) => context.dims.expand(s as Dim));
+  return { expr: ones([rows as Dim, cols]) };
+}
+/** Functions with `over`. */
+function callNamed(e: CallNode, name: "square" | "softmax" | "normalize" | "cumsum", context: Context): Elaborated | undefined {
+  const plain = e.args.filter((a) => !a.name);
+  const option = e.args.find((a) => a.name);
+  const [arg] = plain;
+  const bad = (problem: string, span: Span = e.span): undefined => {
+    context.reporter.report(wrongArguments({ fn: name, problem, usage: name === "square" ? "square(X)" : `${name}(X), ${name}(X, over: rows)${name === "softmax" ? ", softmax(v[k], over: k)" : ""}` }, at(span)));
+    return undefined;
+  };
+  if (!arg || plain.length !== 1) return bad("it takes one matrix");
+  if (option && (option.name?.name !== "over" || name === "square")) return bad(`it has no option ${option.name?.name}`, option.span);
+  const x = elaborate(arg.value, context);
+  if (!x || !matrixOnly(x, arg.value.span, context)) return undefined;
+  if (name === "square") return { expr: power(x, number(2)) };
+  if (!option) return { expr: apply(name, [x]) };
+  const over = strip(option.value);
+  const word = over.kind === "name" ? over.name : "";
+  const binding = context.scope.find(word);
+  if (name === "softmax" && binding?.kind === "index") {
+    if (!dependsOnIndex(x, binding.name)) return bad(`its argument does not run over ${word}`, arg.span);
+    return { expr: softmaxFamily(x, binding.name, binding.size, { kind: "variable", name: binding.name }) };
+  }
+  if (word === "columns") return { expr: apply(name, [x], name === "cumsum" ? { over: "columns" } : {}) };
+  if (word === "rows") return { expr: apply(name, [x], name === "cumsum" ? {} : { over: "rows" }) };
+  return bad(`over is rows, columns${name === "softmax" ? " or an index" : ""}`, option.span);
+}
+
+// ---------------------------------------------------------------- user's functions
+/** Own dims of a hole's type, bound by the argument's shape. */
+export function bindHoleShape(type: TypeExpression, shape: Shape, bound: Map<string, Dim>, context: Context): boolean {
+  const wanted = type.dims.length;
+  const actual = shape.length > 2 ? shape.length : isOne(shape[1] as Dim) ? (isOne(shape[0] as Dim) ? 0 : 1) : 2;
+  if (type.base !== "real" || wanted < actual && !(wanted === 0 && actual === 0)) return false;
+  const full = wanted <= 2 ? shape : shape;
+  for (let i = 0; i < wanted; i++) {
+    const e = strip(type.dims[i] as Expression);
+    const target = full[i] ?? one;
+    const open = new Set<string>();
+    const own = context.dims.read(e, true, (name) => {
+      const known = bound.get(name);
+      if (known) return known;
+      open.add(`·${name}`);
+      return dimSymbol(`·${name}`);
+    });
+    if (!own) return false;
+    const [only] = open;
+    if (only !== undefined && open.size === 1) {
+      const solved = solveDim(own, target, only);
+      if (!solved) return false;
+      bound.set(only.slice(1), solved);
+    } else if (!context.dims.unify(own, target)) return false;
+  }
+  return wanted !== 0 || (shape.length === 2 && shape.every(isOne));
+}
+export function showHole(hole: Hole): string {
+  const dims = hole.type.dims.map(textOf).join(", ");
+  return `${hole.name.name}${hole.index ? `[${hole.index.name}]` : ""}: real${dims ? `[${dims}]` : ""}`;
+}
+function callFunction(e: CallNode, fn: FunctionDeclaration, context: Context): Elaborated | undefined {
+  if (context.calls.includes(fn.name.name)) {
+    context.reporter.report(recursion({ name: fn.name.name }, at(e.callee.span)));
+    return undefined;
+  }
+  const usage = `${fn.name.name}(${fn.holes.map(showHole).join(", ")})`;
+  const slots = new Map<string, Expression>();
+  let position = 0;
+  for (const a of e.args) {
+    const hole = a.name ? fn.holes.find((h) => h.name.name === a.name?.name) : fn.holes[position++];
+    if (!hole || slots.has(hole.name.name)) {
+      context.reporter.report(wrongArguments({ fn: fn.name.name, problem: a.name ? `it has no parameter ${a.name.name}` : `it takes ${fn.holes.length} arguments`, usage }, at(a.span)));
+      return undefined;
+    }
+    slots.set(hole.name.name, a.value);
+  }
+  const missing = fn.holes.find((h) => !slots.has(h.name.name));
+  if (missing) {
+    context.reporter.report(wrongArguments({ fn: fn.name.name, problem: `${missing.name.name} is missing`, usage }, at(e.span)));
+    return undefined;
+  }
+  const bound = new Map<string, Dim>();
+  const inner = new Scope(undefined, bound);
+  for (const hole of fn.holes) {
+    const node = slots.get(hole.name.name) as Expression;
+    const value = familyOrValue(node, context);
+    if (!value) return undefined;
+    if (hole.index && !value.family) {
+      context.reporter.report(familyMisuse({ name: hole.name.name, problem: `of ${fn.name.name} is a family; pass one by its bare name` }, at(node.span)));
+      return undefined;
+    }
+    if (!hole.index && value.family) {
+      context.reporter.report(familyMisuse({ name: textOf(node), problem: "is a family; here one member is wanted", hint: `${textOf(node)}[${value.family.index}]` }, at(node.span)));
+      return undefined;
+    }
+    if (!bindHoleShape(hole.type, value.shape, bound, context)) {
+      context.reporter.report(wrongShape({ what: `${textOf(node)}, given to ${fn.name.name} as ${showHole(hole)},`, has: showShape(value.shape, context), wanted: `real[${hole.type.dims.map(textOf).join(", ")}]` }, at(node.span, showShape(value.shape, context))));
+      return undefined;
+    }
+    inner.bind(hole.name.name, value);
+    if (hole.index && value.family) {
+      const before = inner.find(hole.index.name);
+      if (!before) inner.bind(hole.index.name, { kind: "index", name: value.family.index, size: value.family.size });
+      else if (before.kind === "index") {
+        const { family } = value;
+        inner.bind(hole.name.name, { ...value, family: { index: before.name, size: family.size } });
+      }
+    }
+  }
+  const { place: _place, ...rest } = context;
+  return visit(fn.body, { ...rest, scope: inner, calls: [...context.calls, fn.name.name] });
+}
+
+// ---------------------------------------------------------------- text
+/** The expression as the user wrote it, briefly. */
+export function textOf(e: Expression): string {
+  switch (e.kind) {
+    case "number": return e.text;
+    case "string": return `"${e.value}"`;
+    case "name": return e.name;
+    case "quantity": return `${e.text} ${e.unit}`;
+    case "missing": return "…";
+    case "group": return `(${textOf(e.inner)})`;
+    case "transpose": return `${textOf(e.operand)}'`;
+    case "negate": return `-${textOf(e.operand)}`;
+    case "sum": return `sum(${e.index.name}) ${textOf(e.body)}`;
+    case "binary": return `${textOf(e.left)}${/^[*/^]$|^\.[*/^]$/.test(e.op) && e.op !== ".*" && e.op !== "./" ? e.op : ` ${e.op} `}${textOf(e.right)}`;
+    case "call": return `${e.callee.name}(${e.args.map((a) => `${a.name ? `${a.name.name}: ` : ""}${textOf(a.value)}`).join(", ")})`;
+    case "index": return `${textOf(e.object)}[${e.indices.map((i) => (i.kind === "all" ? ":" : i.kind === "at" ? textOf(i.value) : `${textOf(i.from)}..${textOf(i.to)}`)).join(", ")}]`;
+  }
+}
+function operationText(e: BinaryNode): string {
+  const text = textOf(e);
+  return text.length > 60 ? `${textOf(e.left).slice(0, 25)}… ${e.op} …` : text;
+}

@@ -1,0 +1,70 @@
+/** Lemmas: both sides as expressions over their holes, in dims and indices of their own. */
+import { at, Reporter } from "../diagnostics/declare.js";
+import { type Dim, dimSymbol, one } from "../expression/dim.js";
+import { symbol, TooLarge } from "../expression/expr.js";
+import type { Shape } from "../expression/functions.js";
+import type { LemmaHole, TypedLemma } from "../semantics/program.js";
+import type { FunctionDeclaration, LemmaDeclaration } from "../syntax/ast.js";
+import { duplicateName, expressionTooLarge, lemmaFault } from "./diagnostics.js";
+import { Dims } from "./dims.js";
+import { elaborate, elaborateScalar, showShape, unifyShapes } from "./elaborate-expression.js";
+import { type Context, Scope } from "./scope.js";
+
+export function elaborateLemma(lemma: LemmaDeclaration, functions: ReadonlyMap<string, FunctionDeclaration>, reporter: Reporter, text: (l: LemmaDeclaration) => string): TypedLemma | undefined {
+  const prefix = lemma.name.name;
+  const own = (name: string): Dim => dimSymbol(`${prefix}.${name}`);
+  const localDims = new Map<string, Dim>();
+  const dims = new Dims(reporter, new Map(), () => undefined);
+  const scope = new Scope(undefined, localDims);
+  const holes: LemmaHole[] = [];
+  let failed = false;
+  for (const hole of lemma.holes) {
+    const { name } = hole.name;
+    if (scope.has(name)) {
+      reporter.report(duplicateName({ name }, at(hole.name.span)));
+      failed = true;
+      continue;
+    }
+    if (hole.type.base !== "real" || hole.type.dims.length > 2) {
+      reporter.report(lemmaFault({ lemma: prefix, problem: `takes matrices, and ${name} is none`, hint: `${name}: real[d, n]` }, at(hole.type.span)));
+      failed = true;
+      continue;
+    }
+    const read = hole.type.dims.map((d) => dims.read(d, false, (dimName) => {
+      const known = localDims.get(dimName) ?? own(dimName);
+      localDims.set(dimName, known);
+      return known;
+    }));
+    if (read.some((d) => d === undefined)) { failed = true; continue; }
+    const [rows = one, cols = one] = read as Dim[];
+    const shape: Shape = [rows, cols];
+    const index = hole.index && `${prefix}.${hole.index.name}`;
+    if (hole.index && index && !scope.has(hole.index.name)) scope.bind(hole.index.name, { kind: "index", name: index, size: own(`#${hole.index.name}`) });
+    holes.push(index ? { name, index, shape, span: hole.span } : { name, shape, span: hole.span });
+    scope.bind(name, {
+      kind: "value", what: "parameter", shape, make: (member) => symbol(name, "hole", shape, member),
+      ...(index && hole.index ? { family: { index, size: own(`#${hole.index.name}`) } } : {}),
+    });
+  }
+  if (failed) return undefined;
+  const context: Context = { scope, dims, reporter, functions, calls: [] };
+  try {
+    const left = elaborate(lemma.left, context);
+    const right = left && elaborate(lemma.right, context, left.shape);
+    const when = lemma.when && elaborateScalar(lemma.when, context, "a condition");
+    if (!left || !right || (lemma.when && !when)) return undefined;
+    if (!unifyShapes(left.shape, right.shape, context)) {
+      reporter.report(lemmaFault({ lemma: prefix, problem: "has sides of different shapes" },
+        at(lemma.left.span, showShape(left.shape, context)), at(lemma.right.span, showShape(right.shape, context))));
+      return undefined;
+    }
+    return {
+      name: prefix, span: lemma.name.span, holes, relation: lemma.relation, left, right, text: text(lemma),
+      ...(lemma.doc === undefined ? {} : { doc: lemma.doc }), ...(when ? { when } : {}),
+    };
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    reporter.report(expressionTooLarge({ what: `lemma ${prefix}` }, at(lemma.name.span)));
+    return undefined;
+  }
+}
