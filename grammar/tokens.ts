@@ -18,11 +18,16 @@ export const Comment = lexeme("Comment", /\/\/[^\n\r]*|\/\*[^]*?\*\//, { group: 
 export const OpenComment = lexeme("OpenComment", /\/\*[^]*/, { group: "broken", line_breaks: true });
 export const StringLiteral = lexeme("StringLiteral", /"[^"\n\r]*"/);
 export const OpenString = lexeme("OpenString", /"[^"\n\r]*/);
-export const NumberLiteral = lexeme("NumberLiteral", /(?:\d+(?:\.\d+|\.(?![.*/^\p{L}_]))?|\.\d+)(?:[eE][+-]?\d+)?/u, {
-  start_chars_hint: [..."0123456789."],
-  line_breaks: false,
+/** Chevrotain keeps no `u` flag on a plain pattern, so patterns of Unicode classes match as functions. */
+const unicode = (pattern: RegExp) => (text: string, offset: number): RegExpExecArray | null => {
+  pattern.lastIndex = offset;
+  return pattern.exec(text);
+};
+export const NumberLiteral = createToken({
+  name: "NumberLiteral", line_breaks: false, start_chars_hint: [..."0123456789."],
+  pattern: unicode(/(?:\d+(?:\.\d+|\.(?![.*/^\p{L}_]))?|\.\d+)(?:[eE][+-]?\d+)?/uy),
 });
-export const Name = lexeme("Name", /[\p{L}_][\p{L}\p{M}\p{Nd}_]*/u, { line_breaks: false });
+export const Name = createToken({ name: "Name", line_breaks: false, pattern: unicode(/[\p{L}_][\p{L}\p{M}\p{Nd}_]*/uy) });
 
 const singleQuoted = /'(?=[\p{L}\p{N}_(])[^'\n\r]*'/uy;
 /** `'mnist'` where no transpose can stand: after a space, with a word right behind the quote. */

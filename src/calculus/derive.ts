@@ -12,7 +12,6 @@ import { minimiser } from "./exact.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
 import { type Application, applyRule, type RewriteRule } from "./lemmas.js";
 import { nonsmoothFunction, openTerms, proximal, variableSymbol } from "./proximal.js";
-import { simplify } from "./simplify.js";
 
 export type LineKind =
   /** What the step claims to lower. */
@@ -152,7 +151,7 @@ function exactUpdate(
     if (smooth.length === 0) return Z;
     const slope = gradient(add(smooth), variable);
     line("gradient", "gradient", slope);
-    return isZero(slope) ? Z : simplify(subtract(Z, multiply(t, slope)));
+    return isZero(slope) ? Z : subtract(Z, multiply(t, slope));
   };
   switch (method.name) {
     case "gradient": {

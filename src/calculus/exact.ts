@@ -7,7 +7,6 @@ import {
 import { expand, flatten } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
 import { proximal, variableSymbol } from "./proximal.js";
-import { simplify } from "./simplify.js";
 
 export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
 /** Why there is no exact minimiser, in words for a message. */
@@ -91,7 +90,7 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
   const X = variableSymbol(variable);
   const G = isZero(smooth) ? smooth : expand(gradient(smooth, variable));
   const { left, right, scalar, constant } = split(G, X, variable);
-  const B = constant.length > 0 ? negate(add(constant)) : undefined;
+  const B = constant.length > 0 ? add(constant.map(negate)) : undefined;
   const curvature = add(scalar);
   const flatSigns = scalar.map((s) => Math.sign(partsOf(s).coefficient));
   const signs = [...flatSigns, ...[...left, ...right].map(gramSign)];
@@ -101,7 +100,7 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
   if (signs.every((s) => s !== undefined && s < 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
   const zeroLike = B ?? number(0);
   if (left.length === 0 && right.length === 0) {
-    const centre = B ? simplify(divide(B, curvature)) : multiply(number(0), X);
+    const centre = B ? expand(divide(B, curvature)) : multiply(number(0), X);
     return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature));
   }
   if (nonsmooth.length > 0) {

@@ -114,19 +114,21 @@ class Search {
       const after = terms.map((t) => this.term(t));
       return after.every((t, i) => t === terms[i]) ? e : add(after);
     }
-    const done: Expr[] = [];
+    // What takes the place of matched terms stands where the first of them stood.
+    const placed = new Map<Expr, Expr>();
     let open = terms;
     for (;;) {
       const found = this.wholeTerms(open);
       if (!found) break;
-      done.push(found.after);
+      const first = open.find((t) => !found.rest.includes(t));
+      if (first) placed.set(first, found.after);
       open = found.rest;
     }
-    if (done.length === 0) {
-      const after = terms.map((t) => this.term(t));
-      return after.every((t, i) => t === terms[i]) ? e : add(after);
-    }
-    return add([...done, ...open.map((t) => this.term(t))]);
+    const after = terms.flatMap((t) => {
+      const made = placed.get(t);
+      return made ? [made] : open.includes(t) ? [this.term(t)] : [];
+    });
+    return after.length === terms.length && after.every((t, i) => t === terms[i]) ? e : add(after);
   }
   private wholeTerms(terms: readonly Expr[]): { after: Expr; rest: readonly Expr[] } | undefined {
     for (const m of chooseTerms(termsOf(this.rule.left), terms, this.rule.start, this.rule.pattern)) {

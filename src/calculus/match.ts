@@ -358,6 +358,10 @@ function hasOpenHole(e: Expr, b: Bindings): boolean {
   return found;
 }
 
+/** An index of the lemma's own that nothing has bound yet. */
+function hasOpenIndex(e: Expr, b: Bindings): boolean {
+  return [...freeIndices(e)].some((name) => isOwn(name) && !b.indices.has(name));
+}
 interface ScalarRest {
   readonly bindings: Bindings;
   readonly coefficient: number;
@@ -368,7 +372,7 @@ function* matchScalars(
   p: FlatTerm, t: FlatTerm, b: Bindings, pattern: Pattern, consumed: ReadonlySet<string>,
 ): Generator<ScalarRest> {
   const takers = p.scalars.filter((s) => openHole(s.base, b));
-  const compound = p.scalars.filter((s) => !takers.includes(s) && hasOpenHole(s.base, b));
+  const compound = p.scalars.filter((s) => !takers.includes(s) && (hasOpenHole(s.base, b) || hasOpenIndex(s.base, b)));
   const fixed = p.scalars.filter((s) => !takers.includes(s) && !compound.includes(s));
   let rest: { coefficient: number; scalars: readonly Power[] } | undefined =
     { coefficient: Math.abs(t.coefficient) / Math.abs(p.coefficient), scalars: t.scalars };

@@ -314,6 +314,8 @@ export function multiply(...given: readonly Expr[]): Expr {
     const again = mergePowers([...merged.scalars, scalarPower(only)]);
     return makeProduct(total * again.coefficient, again.scalars, []);
   }
+  // A bare minus goes into a bracket: -(a - b) is b - a.
+  if (total === -1 && merged.scalars.length === 0 && factors.length === 1 && only?.kind === "sum") return add(only.terms.map(negate));
   return makeProduct(total, merged.scalars, factors);
 }
 function isSquareChain(chain: readonly Expr[]): boolean {

@@ -9,7 +9,6 @@ import { showExpr } from "../expression/print.js";
 import type { Shape } from "../expression/functions.js";
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
-import { simplify } from "../calculus/simplify.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { prenormHole, type TypedLayer, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
 import { mixesSamples } from "./batch-axis.js";
@@ -254,7 +253,7 @@ class Unroller {
         fromNames = new Map([...names, [iterated, ahead]]);
         from = X;
       }
-      const next = emitInner(s.method.iterations === 1 ? (inner ? inner.name : "iteration") : `${inner ? inner.name : "iteration"}${i}`, simplify(put(derivation.update, from)), fromNames);
+      const next = emitInner(s.method.iterations === 1 ? (inner ? inner.name : "iteration") : `${inner ? inner.name : "iteration"}${i}`, put(derivation.update, from), fromNames);
       if (usesMomentum) {
         const { factor, next: state } = momentumFactor(s.method, momentum.state);
         momentum = { state };
@@ -284,7 +283,7 @@ class Unroller {
     if (s.prenorm?.mode === "increment") {
       const name = this.normalisedName(s.variable, atStart);
       const normalised = symbol(name, "var", typed.shape, Z.kind === "symbol" ? Z.member : undefined);
-      const increment = simplify(subtract(update, Z));
+      const increment = subtract(update, Z);
       value = add([Z, substitute(increment, (x) => (x.name === s.variable ? normalised : undefined))]);
       names = new Map([...atStart, [name, start], [s.variable, zNow]]);
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import onnxProto from "onnx-proto";
+import { readable } from "../../src/emit/onnx/emit.js";
 import { readOnnx } from "../../src/emit/onnx/inspect.js";
 import { onnxLowering } from "../../src/emit/onnx/lowering.js";
 import { dimNumber } from "../../src/expression/dim.js";
@@ -68,6 +69,13 @@ describe("a model's form", () => {
     expect(names).toContain("block.3/compress/softmax");
     expect(names).toContain("block.3/compress/standardize");
   });
+  it("does not say a place twice where the label says it", () => {
+    const node = { id: 0, op: "unary", fn: "exp", x: 0, shape: [], type: "float", path: "block.3/compress", label: "block.3.compress" } as const;
+    expect(readable(node)).toBe("block.3/compress");
+    expect(readable({ ...node, label: "block.3.compress.iteration1" })).toBe("block.3/compress/iteration1");
+    expect(readable({ ...node, label: "Z" })).toBe("block.3/compress/Z");
+    expect(readable({ ...node, label: "" })).toBe("block.3/compress/exp");
+  });
   it("is the same bytes each time", () => {
     expect(bytesOf(modelOf(layer, values))).toEqual(bytesOf(modelOf(layer, values)));
   });
@@ -75,7 +83,7 @@ describe("a model's form", () => {
     const bytes = bytesOf(modelOf(layer, values, { foldWeights: true }));
     const model = readOnnx(bytes);
     expect(model.initializers.map((i) => i.name)).toEqual(["block.1.U/transposed", "block.1.W/transposed"]);
-    expect(model.metadata["folded_weights"]).toBe('["block.1.U","block.1.W"]');
+    expect(model.metadata.folded_weights).toBe('["block.1.U","block.1.W"]');
     await expectSameOutputs(await sessionOf(bytes), layer, values);
   });
   it("puts weights into a second file from a given size on", () => {
@@ -85,7 +93,7 @@ describe("a model's form", () => {
     const second = proto.graph?.initializer?.[1];
     const entry = (key: string): string => second?.externalData?.find((e) => e.key === key)?.value ?? "";
     expect([entry("location"), entry("offset"), entry("length")]).toEqual(["crate.onnx.data", "4096", "288"]);
-    const stored = new Float32Array((files[1]?.bytes as Uint8Array).slice(4096, 4096 + 288).buffer);
+    const stored = new Float32Array((files[1]?.bytes ?? new Uint8Array(0)).slice(4096, 4096 + 288).buffer);
     expect([...stored]).toEqual(Array.from(values.parameters["block.1.W"]?.data ?? []));
     expect(modelFaults(files[0]?.bytes as Uint8Array)).toEqual([]);
   });
@@ -109,7 +117,7 @@ describe("a model's form", () => {
     expect(readOnnx(bytes)).toMatchObject({ opset: 20, irVersion: 9, operators: { Gelu: 1 } });
     await expectSameOutputs(await sessionOf(bytes), graph, own);
   });
-  it("names all weights that do not fit", () => {
+  it("names a parameter that has no weights", () => {
     expect(() => modelOf(layer, { ...values, parameters: {} })).toThrow("block.1.U");
   });
   it("keeps inputs that nothing reads, and does without targets that nothing reads", () => {

@@ -60,6 +60,20 @@ describe("transposes", () => {
   it("an attention layer turns its projection to heads once and the result back once", () => {
     expect(countOf(planOf(attention), "transpose")).toBe(2);
   });
+  it("an attention layer reads as a person would write it", () => {
+    const kernelsOnly = printPlan(schedule(planOf(attention))).split("\n").filter((line) => /matmul|transpose|softmax/.test(line));
+    expect(kernelsOnly.map((line) => line.replace(/%\d+ = |\s*;.*$/g, "").replace(/ \(.*?\)/, ""))).toEqual([
+      "transpose 1 0 2 [6, 3, 4]", // U, stored for the flat product
+      "matmul [batch*n, 12]",
+      "transpose 0 2 1 3 [batch, 3, n, 4]",
+      "matmul bᵀ [batch, 3, n, n]",
+      "softmax 3 [batch, 3, n, n]",
+      "matmul [batch, 3, n, 4]",
+      "transpose 0 2 1 3 [batch, n, 3, 4]",
+      "transpose 0 2 1 [3, 4, 6]", // W
+      "matmul [batch*n, 6]",
+    ]);
+  });
   it("the second layer needs no more than the first", () => {
     expect(countOf(planOf((l) => attention({ ...l, x: attention(l) })), "transpose")).toBe(4);
   });

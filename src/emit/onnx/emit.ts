@@ -78,8 +78,9 @@ function ownNames(plan: Plan, folded: Folded): ReadonlyMap<number, string> {
 export function readable(node: PlanNode): string {
   const kind = node.op === "unary" || node.op === "binary" ? node.fn : node.op;
   if (node.path === "") return node.label === "" ? kind : node.label;
-  const label = node.label === "" ? kind : node.label.replaceAll(".", "/");
-  return label === node.path || label.startsWith(`${node.path}/`) ? label : `${node.path}/${node.label === "" ? kind : node.label}`;
+  const dotted = node.path.replaceAll("/", ".");
+  if (node.label === dotted || node.label.startsWith(`${dotted}.`)) return `${node.path}${node.label.slice(dotted.length).replaceAll(".", "/")}`;
+  return `${node.path}/${node.label === "" ? kind : node.label}`;
 }
 
 interface Written {

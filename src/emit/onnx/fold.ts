@@ -60,9 +60,9 @@ export function foldPlan(plan: Plan, parameters: PlanValues["parameters"], optio
   const chosen = plan.nodes.filter((n) => known[n.id] && read.has(n.id) && !isLeaf(n) && !viewed(plan, n)).map((n) => n.id);
   const views = options.weights ? viewsRead(plan) : [];
   const values = evaluatePlanNodes(plan, [...chosen, ...views.map((v) => v.node)], { inputs: {}, parameters });
-  const valueOf = (id: number): Dense => values.get(id) as Dense;
+  const valueAt = (id: number): Dense => values.get(id) as Dense;
   return {
-    constants: new Map(chosen.map((id) => [id, valueOf(id)])),
-    weights: views.map((v) => ({ ...v, value: valueOf(v.node) })),
+    constants: new Map(chosen.map((id) => [id, valueAt(id)])),
+    weights: views.map((v) => ({ ...v, value: valueAt(v.node) })),
   };
 }

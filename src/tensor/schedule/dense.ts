@@ -10,7 +10,7 @@ export interface Dense {
 
 export const unaryFunctions: { readonly [F in UnaryFunction]: (x: number) => number } = {
   negate: (x) => -x, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, abs: Math.abs, sign: Math.sign,
-  relu: (x) => (x < 0 ? 0 : x), gelu, erf, sigmoid, tanh: Math.tanh,
+  relu: (x) => Math.max(0, x), gelu, erf, sigmoid, tanh: Math.tanh,
   reciprocal: (x) => 1 / x, square: (x) => x * x, step: (x) => (x > 0 ? 1 : 0),
 };
 export const binaryFunctions: { readonly [F in BinaryFunction]: (a: number, b: number) => number } = {
