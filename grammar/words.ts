@@ -36,7 +36,7 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
   let owner = start.owner; // the keyword whose declaration or clause we are in
   let pendingBlock: string | undefined;
   const blocks: string[] = [];
-  let brackets: ("signature" | "call" | "index")[] = [];
+  let brackets: ("signature" | "call" | "index" | "prefix")[] = [];
 
   const isWord = (token: IToken | undefined): token is IToken =>
     token !== undefined && (token.tokenType === t.Name || t.allWords.get(token.image) === token.tokenType);
@@ -108,12 +108,14 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
       case t.LParen: {
         const callee = tokens[i - 2]?.tokenType;
         const signature = callee === t.declarationWords.fn || callee === t.declarationWords.lemma;
-        brackets.push(signature ? "signature" : "call");
+        const prefix = tokens[i - 1]?.tokenType === t.placeWords.sum;
+        brackets.push(signature ? "signature" : prefix ? "prefix" : "call");
         place = signature ? "name" : "expression";
         break;
       }
       case t.LBracket: brackets.push("index"); place = "expression"; break;
-      case t.RParen: case t.RBracket: brackets.pop(); place = "clause"; break;
+      // After `sum(k)` the expression has only begun.
+      case t.RParen: case t.RBracket: place = brackets.pop() === "prefix" ? "expression" : "clause"; break;
       case t.LBrace: blocks.push(pendingBlock ?? "network"); pendingBlock = undefined; brackets = []; place = "clause"; break;
       case t.RBrace: blocks.pop(); brackets = []; place = "clause"; break;
       case t.Colon: place = placeAfterColon(); break;

@@ -108,7 +108,8 @@ function halfToFloat(bits: number, brain: boolean): number {
 }
 function readData(bytes: Uint8Array, e: Entry): HostTensor["data"] {
   if (!littleEndian) throw new DataError("this machine is big-endian, which weight files are not read on");
-  const own = bytes.slice(e.begin, e.end).buffer;
+  // A copy of its own (a Node Buffer's slice would share memory), so that it is aligned.
+  const own = Uint8Array.from(bytes.subarray(e.begin, e.end)).buffer;
   switch (e.dtype) {
     case "F64": return new Float64Array(own);
     case "F32": return new Float32Array(own);
