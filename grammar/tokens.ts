@@ -3,6 +3,14 @@ import { createToken, Lexer, type TokenType } from "chevrotain";
 
 const lexeme = (name: string, pattern: RegExp | string, more: object = {}): TokenType =>
   createToken({ name, pattern, ...more });
+/** Chevrotain drops the `u` flag of a pattern; a function of ours keeps it. */
+function unicodeLexeme(name: string, sticky: RegExp): TokenType {
+  const match = (text: string, offset: number): RegExpExecArray | null => {
+    sticky.lastIndex = offset;
+    return sticky.exec(text);
+  };
+  return createToken({ name, pattern: match, line_breaks: false });
+}
 /** A type of lexeme that no pattern makes: keywords, and what stands in for something missing. */
 const assigned = (name: string, categories: TokenType[] = []): TokenType =>
   createToken({ name, pattern: Lexer.NA, categories });

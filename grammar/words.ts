@@ -38,7 +38,7 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
   const blocks: string[] = [];
   let brackets: ("signature" | "call" | "index" | "prefix")[] = [];
 
-  const isWord = (token: IToken | undefined): token is IToken =>
+  const isWord = (token: IToken | undefined): boolean =>
     token !== undefined && (token.tokenType === t.Name || t.allWords.get(token.image) === token.tokenType);
   const isAssignment = (i: number): boolean =>
     isWord(tokens[i]) && assignable.has(blocks.at(-1)) && beginsAssignment(tokens, i);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parse } from "../src/quick-parse.js";
-import { elaborate } from "../src/typing/elaborate.js";
+import { elaborate } from "../src/semantics/elaborate.js";
 import { Reporter } from "../src/diagnostics/declare.js";
 import { positionOf } from "../src/diagnostics/span.js";
 import { derive, type Derivation } from "../src/calculus/derive.js";

@@ -1,6 +1,6 @@
 import { err, fixture } from "./scratch-lib.js";
 import { parseExpression, parseHole } from "../src/quick-parse.js";
-import { elaborateWithVariables } from "../src/typing/expression-context.js";
+import { elaborateWithVariables } from "../src/semantics/expression-context.js";
 import { Reporter } from "../src/diagnostics/declare.js";
 import { gradient } from "../src/calculus/gradient.js";
 import { showExpr } from "../src/expression/print.js";

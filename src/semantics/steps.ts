@@ -3,7 +3,7 @@ import { at } from "../diagnostics/declare.js";
 import type { Dim } from "../expression/dim.js";
 import { type Expr, symbol } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
-import { type LemmaUseTyped, type MethodName, prenormHole, type TypedLemma, type TypedMethod, type TypedParam, type TypedStep, type TypedVariable } from "../semantics/program.js";
+import { type LemmaUseTyped, type MethodName, prenormHole, type TypedLemma, type TypedMethod, type TypedParam, type TypedStep, type TypedVariable } from "./program.js";
 import type { Expression, LemmaDeclaration, LemmaUse, MethodCall, StepDeclaration } from "../syntax/ast.js";
 import { duplicateName, familyMisuse, lemmaFault, stepFault, unknownName, wrongShape } from "./diagnostics.js";
 import { bindHoleShape, elaborate, elaborateAs, elaborateScalar, familyOrValue, showHole, showShape, strip, textOf } from "./elaborate-expression.js";

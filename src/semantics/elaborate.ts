@@ -1,6 +1,6 @@
 /** A parsed file, its imports and the standard library → a typed program. */
 import { at, type Reporter } from "../diagnostics/declare.js";
-import type { TypedLemma, TypedNetwork, TypedProgram } from "../semantics/program.js";
+import type { TypedLemma, TypedNetwork, TypedProgram } from "./program.js";
 import type { Diagnostic } from "../diagnostics/declare.js";
 import type { FunctionDeclaration, LemmaDeclaration, NetworkDeclaration, SourceFile } from "../syntax/ast.js";
 import { duplicateName, importFault, misplaced } from "./diagnostics.js";

@@ -8,7 +8,7 @@ import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue } from "../numeric/matrix.js";
 import type {
   TypedConst, TypedIndex, TypedInit, TypedInput, TypedLayer, TypedLet, TypedNetwork, TypedParam, TypedStatement, TypedTrain, TypedValue, TypedVariable,
-} from "../semantics/program.js";
+} from "./program.js";
 import type {
   Assignment, Expression, FunctionDeclaration, InputDeclaration, LayerDeclaration, LetDeclaration, Member, NetworkDeclaration, ObjectiveDeclaration,
   OutputDeclaration, ParamDeclaration, StepDeclaration, TypeExpression, VarDeclaration,

@@ -7,7 +7,7 @@ import type { Span } from "../diagnostics/span.js";
 import { type Dim, dimMultiply, isOne, one } from "../expression/dim.js";
 import { add, apply, colsOf, divide, type Expr, hadamard, multiply, number, ones, power, rowsOf, subtract, symbol, transpose } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
-import type { TypedInit, TypedParam } from "../semantics/program.js";
+import type { TypedInit, TypedParam } from "./program.js";
 import type { Expression } from "../syntax/ast.js";
 import { misplaced, wrongArguments } from "./diagnostics.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf, unifyShapes } from "./elaborate-expression.js";

@@ -3,7 +3,7 @@ import { at, Reporter } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, one } from "../expression/dim.js";
 import { symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
-import type { LemmaHole, TypedLemma } from "../semantics/program.js";
+import type { LemmaHole, TypedLemma } from "./program.js";
 import type { FunctionDeclaration, LemmaDeclaration } from "../syntax/ast.js";
 import { duplicateName, expressionTooLarge, lemmaFault } from "./diagnostics.js";
 import { Dims } from "./dims.js";

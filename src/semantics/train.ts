@@ -3,7 +3,7 @@ import { at } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Expr, isScalar } from "../expression/expr.js";
 import type { Duration, OptimizerProgram, PlainCall, PlainValue, ScheduleStage, TrainingProgram } from "../runtime/contract.js";
-import type { TypedTrain } from "../semantics/program.js";
+import type { TypedTrain } from "./program.js";
 import type { Expression, TrainClause, TrainDeclaration } from "../syntax/ast.js";
 import { trainFault } from "./diagnostics.js";
 import { elaborate, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";

@@ -4,7 +4,7 @@ import type { Span } from "../diagnostics/span.js";
 import type { Dim } from "../expression/dim.js";
 import type { Expr, IndexTerm } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
-import type { TypedInit, TypedParam } from "../semantics/program.js";
+import type { TypedInit, TypedParam } from "./program.js";
 import type { FunctionDeclaration } from "../syntax/ast.js";
 import type { Dims } from "./dims.js";
 
