@@ -1,0 +1,79 @@
+/** Which lexemes does a text hold, and what in it is none? Keywords are still undecided (see `grammar/words.ts`). */
+import type { IToken } from "chevrotain";
+import * as t from "../../grammar/tokens.js";
+import { at, type Reporter } from "../diagnostics/declare.js";
+import type { Span } from "../diagnostics/span.js";
+import * as d from "./diagnostics.js";
+
+export interface Lexed {
+  readonly lexemes: IToken[];
+  /** Comments of all kinds, documentation too, in order. */
+  readonly comments: readonly IToken[];
+}
+
+const lookalikes: ReadonlyMap<string, string> = new Map([
+  ["·", "the product is *"], ["×", "the product is *"], ["⋅", "the product is *"], ["∗", "the product is *"],
+  ["−", "the minus sign is -"], ["–", "the minus sign is -"], ["÷", "division is /"], ["⊙", "the elementwise product is .*"],
+  ["≤", "write <="], ["≥", "write >="], ["²", "write ^2"], ["³", "write ^3"], ["ᵀ", "the transpose is '"], ["⊤", "the transpose is '"],
+  ["“", 'strings stand in "double quotes"'], ["”", 'strings stand in "double quotes"'], ["`", 'strings stand in "double quotes"'],
+  ["’", "the transpose is '"], ["…", "a range is written .."], ["√", "write sqrt(x)"], ["∑", "write sum(k)"], ["‖", "write norm2(x)"],
+  [";", "a clause ends where the next one begins: leave it out"], ["#", "comments begin with //"],
+  ["@", "the product is *"], ["!", "leave it out"], ["≈", "an approximation is written ~"], ["|", "write |> to pass a value on"], ["&", "leave it out"],
+]);
+
+const hidden = /[\0-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+function nameOfHidden(code: number): string {
+  if (code === 0) return "NUL";
+  if ((code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) return "a bidirectional control";
+  if (code >= 0xd800 && code <= 0xdfff) return "half of a character";
+  return code < 0xa0 ? "a control character" : "an invisible character";
+}
+
+function codePointName(text: string, offset: number): string {
+  return `U+${(text.codePointAt(offset) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** Reports hidden characters, one message for each run; gives the text with blanks in their place, offsets unchanged. */
+function withoutHidden(text: string, file: string, reporter: Reporter): string {
+  const clean = text.startsWith("\ufeff") ? ` ${text.slice(1)}` : text;
+  let last = -2;
+  let reported = 0;
+  return clean.replace(hidden, (found, offset: number) => {
+    if (offset !== last + 1 && reported++ < d.mostDiagnostics) {
+      const name = nameOfHidden(found.charCodeAt(0));
+      reporter.report(d.hiddenCharacter({ codePoint: codePointName(clean, offset), name }, at({ file, start: offset, end: offset + 1 })));
+    }
+    last = offset;
+    return " ";
+  });
+}
+
+/** Splits a text into lexemes. Reports what is none of them, and mends it: an open string ends with its line. */
+export function lex(text: string, file: string, reporter: Reporter): Lexed {
+  const result = t.lexer.tokenize(withoutHidden(text, file, reporter));
+  const span = (start: number, length: number): Span => ({ file, start, end: start + length });
+  for (const error of result.errors.slice(0, d.mostDiagnostics)) {
+    const stray = text.slice(error.offset, error.offset + error.length);
+    const first = String.fromCodePoint(text.codePointAt(error.offset) ?? 32);
+    const mend = lookalikes.get(first);
+    const shown = [...stray].slice(0, 12).join("");
+    reporter.report(d.strayCharacter({ text: shown, ...(mend && { mend }) }, at(span(error.offset, error.length))));
+  }
+  for (const comment of result.groups["broken"] ?? [])
+    reporter.report(d.unterminatedComment({}, at(span(comment.startOffset, 2))));
+  for (const lexeme of result.tokens) mendString(lexeme, reporter, span(lexeme.startOffset, lexeme.image.length));
+  return { lexemes: result.tokens, comments: result.groups["comments"] ?? [] };
+}
+
+function mendString(lexeme: IToken, reporter: Reporter, span: Span): void {
+  if (lexeme.tokenType === t.OpenString) {
+    reporter.report(d.unterminatedString({ text: lexeme.image.trimEnd().slice(0, 40) }, at(span)));
+    lexeme.image = `${lexeme.image.trimEnd()}"`;
+  } else if (lexeme.tokenType === t.SingleQuoted) {
+    reporter.report(d.singleQuotes({ text: lexeme.image.slice(1, -1) }, at(span)));
+    lexeme.image = `"${lexeme.image.slice(1, -1)}"`;
+  } else return;
+  lexeme.tokenType = t.StringLiteral;
+  lexeme.tokenTypeIdx = t.StringLiteral.tokenTypeIdx!;
+}

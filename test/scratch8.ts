@@ -1,0 +1,25 @@
+import { compileText, spec } from "./scratch-lib.js";
+import * as ort from "onnxruntime-node";
+import { lowerNetwork } from "../src/tensor/lower.js";
+import { schedule } from "../src/tensor/schedule.js";
+import { emitOnnx } from "../src/emit/onnx/emit.js";
+import { describe, initialValues } from "../src/network/describe.js";
+import { trainingGraph, parametersAsInputs } from "../src/emit/onnx-train/training-graph.js";
+import { createOrtEngine } from "../src/runtime/ort/engine.js";
+import { writeFileSync } from "node:fs";
+const net = compileText(spec("crate"), {}, "mnist");
+const d = describe(net.unrolled, { compiler: "0", specHash: "x", seed: 1 });
+const tg = trainingGraph(lowerNetwork(net.unrolled, { loss: true, training: true }), d.parameters, d.training!.optimizer!);
+const emit = (graph: any, inputs: any) => emitOnnx(schedule(graph), { description: { ...d, inputs: [...d.inputs, ...inputs] }, weights: {}, metadata: {}, doc: "", producerVersion: "0" }).files[0]!.bytes;
+const ev = parametersAsInputs(lowerNetwork(net.unrolled, { loss: true }));
+const train = emit(tg.graph, tg.inputs);
+writeFileSync("/tmp/train.onnx", train);
+const t0 = Date.now();
+const engine = await createOrtEngine(ort as any, d, { train, evaluate: emit(ev, d.parameters.map((p) => ({ name: p.name, kind: "real", shape: p.shape }))) }, { threads: 2 });
+console.log("session", Date.now() - t0, "nodes", train.length);
+await engine.setParameters(initialValues(d, 1));
+const B = 64;
+const image = Float32Array.from({ length: B * 784 }, () => Math.random()), label = Int32Array.from({ length: B }, (_, i) => i % 10);
+const times: number[] = [];
+for (let i = 1; i <= 40; i++) { const t = performance.now(); const r = await engine.trainStep({ image: { shape: [B, 1, 28, 28], data: image }, label: { shape: [B], data: label } }, { learningRate: 1e-3, step: i, seed: 1 }); times.push(performance.now() - t); if (i % 10 === 0) console.log(i, r.loss.toFixed(4)); }
+times.sort((a, b) => a - b); console.log("median step ms", times[20]!.toFixed(1));
