@@ -46,7 +46,7 @@ function read(text: string, file: string, rule: (p: SrrParser) => N, place: "cla
 class Builder {
   constructor(private file: string, private text: string, private tokens: IToken[]) {}
   span(n: N): Span { const l = n.location!; return { file: this.file, start: l.startOffset, end: (l.endOffset ?? 0) + 1 }; }
-  tspan(x: IToken): Span { return { file: this.file, start: x.startOffset, end: (x.endOffset ?? 0) + 1 }; }
+  tspan(x: IToken): Span { return { file: this.file, start: x.startOffset, end: x.startOffset + x.image.length }; }
   name(x: IToken): A.Name { return { name: x.image, span: this.tspan(x) }; }
   doc(n: N): { doc?: string } {
     const before = this.text.slice(0, n.location!.startOffset).split("\n");

@@ -95,7 +95,8 @@ export function nonsmoothFunction(term: Expr): FunctionName | undefined {
   if (term.kind === "indexSum") return nonsmoothFunction(term.body);
   if (term.kind === "apply") return functionRow(term.fn).nonsmooth ? term.fn : undefined;
   if (term.kind !== "product") return undefined;
-  for (const f of [...term.scalars.map((s) => s.base), ...term.factors]) {
+  // A power of it is another function, such as norm2(X)^2.
+  for (const f of [...term.scalars.filter((s) => s.exponent === 1).map((s) => s.base), ...term.factors]) {
     const found = f.kind === "apply" || f.kind === "indexSum" ? nonsmoothFunction(f) : undefined;
     if (found) return found;
   }

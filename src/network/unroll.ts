@@ -319,7 +319,7 @@ class Unroller {
   }
   private checkShape(s: TypedStep, typed: TypedVariable, shape: Shape): void {
     if (sameShape(shape, typed.shape)) return;
-    const show = (x: Shape): string => `real[${x.map((d) => this.network.showDim(d)).join(", ")}]`;
+    const show = (x: Shape): string => `real[${x.filter((d, i) => i === 0 || d.key !== "1").map((d) => this.network.showDim(d)).join(", ")}]`;
     this.reporter.report(thenRequired({
       step: s.name, inner: s.over?.name ?? s.variable, shape: show(shape), variable: typed.name, wanted: show(typed.shape),
     }, at(s.ast.over?.name.span ?? s.ast.name.span)));

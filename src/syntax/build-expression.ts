@@ -1,10 +1,10 @@
 /** How do operands group? The grammar lists them flat; this climbs the table of precedences. */
 import type { CstNode, IToken } from "chevrotain";
-import { at, Defect, type Reporter } from "../diagnostics/declare.js";
+import { at, Defect, type Diagnostic, type Reporter } from "../diagnostics/declare.js";
 import { cover, type Span } from "../diagnostics/span.js";
 import type { Argument, BinaryOperator, Expression, IndexArgument } from "./ast.js";
 import { lexeme, lexemesOf, nameOf, node, nodes, spanOf, spanOfLexeme, stringOf } from "./cst.js";
-import { deepestExpression, numberTooLarge, quantityOutsideTraining, tooLong } from "./diagnostics.js";
+import { deepestExpression, deepestNesting, numberTooLarge, quantityOutsideTraining, tooDeep, tooLong } from "./diagnostics.js";
 
 /** Loosest first. `^` takes what stands right of it first; so does nothing else. */
 const precedences: Readonly<Record<BinaryOperator, number>> = {
@@ -14,6 +14,7 @@ const precedences: Readonly<Record<BinaryOperator, number>> = {
   "*": 4, "/": 4, ".*": 4, "./": 4, "%": 4,
   "^": 6, ".^": 6,
 };
+const powerPrecedence = 6;
 const productPrecedence = 4;
 const negationPrecedence = 5;
 
@@ -34,33 +35,40 @@ export function buildExpression(cst: CstNode, building: Building): Expression {
 export function buildArguments(cst: CstNode | undefined, building: Building): Argument[] {
   return new ExpressionBuilder(building).args(cst).map((a) => a.argument);
 }
-/** A reference is a bare name, or a call. */
-export function buildReference(cst: CstNode, building: Building): Expression {
-  return new ExpressionBuilder(building).reference(cst).e;
-}
-
 /** Lifetime: one expression. */
 class ExpressionBuilder {
   private complained = false;
+  private depth = 0;
   constructor(private readonly building: Building) {}
 
   expression(cst: CstNode): Built {
-    const operands = nodes(cst, "operand");
-    if (operands.length === 1) return this.operandAlone(operands[0]!);
-    return new Climb(this, operands, lexemesOf(cst, "BinaryOperator")).all();
+    const built = this.deeper(() => new Climb(this, nodes(cst, "operand"), lexemesOf(cst, "BinaryOperator")).climb(1), cst);
+    return built ?? { e: { kind: "missing", span: spanOf(cst, this.building.file) }, height: 1 };
+  }
+
+  /** Counts recursion, so that a thousand minus signs end in a message and not in a full stack. */
+  deeper(make: () => Built, place: CstNode): Built | undefined {
+    if (this.depth > 2 * deepestNesting) {
+      this.complain(tooDeep({}, at(this.spanAt(firstLexeme(place)))));
+      return undefined;
+    }
+    this.depth += 1;
+    const built = make();
+    this.depth -= 1;
+    return built;
+  }
+
+  private complain(diagnostic: Diagnostic): void {
+    if (!this.complained) this.building.reporter.report(diagnostic);
+    this.complained = true;
   }
 
   /** `height` of what is built from `parts`; past the bound nothing is built, and that is said once. */
   join(make: () => Expression, span: Span, ...parts: readonly Built[]): Built {
     const height = 1 + parts.reduce((most, part) => Math.max(most, part.height), 0);
     if (height <= deepestExpression) return { e: make(), height };
-    if (!this.complained) this.building.reporter.report(tooLong({}, at({ ...span, end: Math.min(span.end, span.start + 1) })));
-    this.complained = true;
+    this.complain(tooLong({}, at({ ...span, end: Math.min(span.end, span.start + 1) })));
     return { e: { kind: "missing", span }, height: 1 };
-  }
-
-  private operandAlone(cst: CstNode): Built {
-    return new Climb(this, [cst], []).all();
   }
 
   /** The operand without its prefixes. */
@@ -157,27 +165,20 @@ class ExpressionBuilder {
   spanAt(token: IToken): Span {
     return spanOfLexeme(token, this.building.file);
   }
-  prefixes(cst: CstNode): readonly CstNode[] {
-    return nodes(cst, "prefix");
-  }
 }
 
 /** Precedence climbing over one flat list of operands; it recurses for `^`, prefixes and right operands only. */
 class Climb {
   private next = 0;
-  private depth = 0;
   constructor(
     private readonly builder: ExpressionBuilder,
     private readonly operands: readonly CstNode[],
     private readonly operators: readonly IToken[],
   ) {}
 
-  all(): Built {
-    return this.binary(1);
-  }
-
-  private binary(least: number): Built {
-    let left = this.unary(0);
+  /** The operand at `next` from its `prefix`-th prefix on, and all that follows and binds at least as tightly as `least`. */
+  climb(least: number, prefix = 0): Built {
+    let left = this.unary(prefix);
     for (;;) {
       const token = this.operators[this.next - 1];
       if (token === undefined) return left;
@@ -185,32 +186,26 @@ class Climb {
       const precedence = precedences[op];
       if (precedence < least) return left;
       const before = left;
-      const right = this.deeper(() => (precedence === precedences["^"] ? this.power() : this.binary(precedence + 1)));
+      const right = this.deeper(() => this.climb(precedence === powerPrecedence ? precedence : precedence + 1));
       const span = cover(before.e.span, right.e.span);
       const opSpan = this.builder.spanAt(token);
       left = this.builder.join(() => ({ kind: "binary", op, opSpan, left: before.e, right: right.e, span }), span, before, right);
     }
   }
 
-  /** The right operand of `^`, which may carry a minus: `2^-1`, `2^-a^b`. */
-  private power(): Built {
-    return this.binary(precedences["^"]);
-  }
-
-  /** The next operand from its `from`-th prefix on. A minus binds looser than `^`; a `sum(k)` takes a whole product. */
+  /** A minus binds looser than `^`, which may have one on its right: `2^-1`. A `sum(k)` takes a whole product. */
   private unary(from: number): Built {
     const operand = this.operands[this.next];
     if (operand === undefined) throw new Defect("an operator without an operand");
-    const prefixes = this.builder.prefixes(operand);
-    const prefix = prefixes[from];
+    const prefix = nodes(operand, "prefix")[from];
     if (prefix === undefined) {
       this.next += 1;
       return this.builder.primary(operand);
     }
     return this.deeper(() => {
-      const start = this.builder.spanAt(lexemesOf(prefix, "Minus")[0] ?? lexeme(prefix, "SumWord"));
-      const sum = lexemesOf(prefix, "SumWord").length > 0;
-      const body = this.restOfPrefix(from + 1, sum ? productPrecedence : negationPrecedence);
+      const sum = lexemesOf(prefix, "SumWord")[0];
+      const start = this.builder.spanAt(sum ?? lexeme(prefix, "Minus"));
+      const body = this.climb(sum ? productPrecedence : negationPrecedence, from + 1);
       const span = cover(start, body.e.span);
       return this.builder.join(
         () => sum
@@ -221,33 +216,11 @@ class Climb {
     });
   }
 
-  private restOfPrefix(from: number, least: number): Built {
-    let left = this.unary(from);
-    for (;;) {
-      const token = this.operators[this.next - 1];
-      if (token === undefined || precedences[token.image as BinaryOperator] < least) return left;
-      const op = token.image as BinaryOperator;
-      const before = left;
-      const right = this.deeper(() => (precedences[op] === precedences["^"] ? this.power() : this.binary(precedences[op] + 1)));
-      const span = cover(before.e.span, right.e.span);
-      const opSpan = this.builder.spanAt(token);
-      left = this.builder.join(() => ({ kind: "binary", op, opSpan, left: before.e, right: right.e, span }), span, before, right);
-    }
-  }
-
-  /** Counts recursion, so that a chain of a thousand minus signs ends in a message and not in a full stack. */
   private deeper(make: () => Built): Built {
-    if (this.depth > deepestExpression) {
-      const operand = this.operands[Math.min(this.next, this.operands.length - 1)]!;
-      this.next = this.operands.length;
-      const place = this.builder.join.bind(this.builder);
-      const span = { ...this.builder.spanAt(firstLexeme(operand)) };
-      return place(() => ({ kind: "missing", span }), span, { e: { kind: "missing", span }, height: deepestExpression + 1 });
-    }
-    this.depth += 1;
-    const built = make();
-    this.depth -= 1;
-    return built;
+    const built = this.builder.deeper(make, this.operands[Math.min(this.next, this.operands.length - 1)]!);
+    if (built) return built;
+    this.next = this.operands.length;
+    return { e: { kind: "missing", span: this.builder.spanAt(this.operators.at(-1) ?? firstLexeme(this.operands[0]!)) }, height: 1 };
   }
 }
 
@@ -261,4 +234,3 @@ function firstLexeme(cst: CstNode): IToken {
   }
   return at;
 }
-

@@ -1,0 +1,32 @@
+/** The two graphs that training on ONNX Runtime needs: one step, and evaluation with the loss. Parameters are inputs of both. */
+import type { ModelDescription, WireTensor } from "../../runtime/contract.js";
+import type { Graph } from "../../tensor/graph.js";
+import { schedule } from "../../tensor/schedule.js";
+import { emitOnnx } from "../onnx/emit.js";
+import { parametersAsInputs, trainingGraph } from "./training-graph.js";
+
+export interface TrainingModels {
+  /** Batch, parameters, state and scalars in; loss, gradient norm, new parameters and state out. */
+  readonly train: Uint8Array;
+  /** Batch and parameters in; outputs and loss out. */
+  readonly evaluate: Uint8Array;
+}
+/** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". */
+export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string): TrainingModels {
+  const optimizer = description.training?.optimizer;
+  if (!optimizer) throw new Error("the network has no optimizer");
+  const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
+    const { files } = emitOnnx(schedule(graph), {
+      description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version,
+    });
+    const [file] = files;
+    if (!file) throw new Error("nothing was emitted");
+    return file.bytes;
+  };
+  const step = trainingGraph(training, description.parameters, optimizer);
+  const parameters = description.parameters.map((p): WireTensor => ({ name: p.name, kind: "real", shape: p.shape }));
+  return {
+    train: emit(step.graph, step.inputs, `One training step (${optimizer.kind}): forward, backward, update. Feed each output NAME/next as NAME in the next step.`),
+    evaluate: emit(parametersAsInputs(evaluation), parameters, "Outputs and loss for given parameters."),
+  };
+}

@@ -1,0 +1,54 @@
+/** What is done to a graph before gradients and emitters see it? The passes in their order, and what each of them saved. */
+import { graphCost } from "../cost.js";
+import type { Dim } from "../../expression/dim.js";
+import type { Graph } from "../graph.js";
+import { affineIntoProduct } from "./affine-into-product.js";
+import { deadTokens } from "./dead-tokens.js";
+import { parameterProducts } from "./parameter-products.js";
+import { parameterTerms } from "./parameter-terms.js";
+import type { OptimisationLevel, Pass } from "./pass.js";
+import { scalarsIntoParameters } from "./scalars-into-parameters.js";
+
+export type { OptimisationLevel, Pass } from "./pass.js";
+
+export const passes: readonly Pass[] = [
+  deadTokens, // first: all costs after it are those of what is really computed
+  parameterProducts, // before the affine pass: a product formed of z leaves z one reader, which then takes up its scale
+  affineIntoProduct, // before scalars and terms: it leaves t·W beside other parameters that are added
+  scalarsIntoParameters, // after both: what numbers they left beside products
+  parameterTerms, // last: gathers the shifts that all others leave
+];
+
+export interface PassReport {
+  readonly pass: string;
+  readonly why: string;
+  /** Formulas in the free sizes. What a batch does not change has no "batch" in it: it is spent once a step. */
+  readonly flopsBefore: Dim;
+  readonly flopsAfter: Dim;
+  readonly bytesBefore: Dim;
+  readonly bytesAfter: Dim;
+  readonly nodesBefore: number;
+  readonly nodesAfter: number;
+}
+export interface Optimised {
+  readonly graph: Graph;
+  /** One entry for each pass that ran, in order. */
+  readonly report: readonly PassReport[];
+}
+/** The graph after all passes of a level. Outputs, inputs, parameters and their names stay; so do values, up to rounding. */
+export function optimise(graph: Graph, level: OptimisationLevel, observe: (after: Graph, pass: Pass) => void = () => {}): Optimised {
+  const report: PassReport[] = [];
+  let current = graph;
+  for (const pass of passes) {
+    if (pass.level > level) continue;
+    const next = pass.run(current);
+    observe(next, pass);
+    const [before, after] = [graphCost(current).total, graphCost(next).total];
+    report.push({
+      pass: pass.name, why: pass.why, flopsBefore: before.flops, flopsAfter: after.flops,
+      bytesBefore: before.bytes, bytesAfter: after.bytes, nodesBefore: current.nodes.length, nodesAfter: next.nodes.length,
+    });
+    current = next;
+  }
+  return { graph: current, report };
+}
