@@ -121,8 +121,14 @@ export class SrrParser extends CstParser {
       { ALT: () => this.SUBRULE(this.varDeclaration) },
       { ALT: () => this.SUBRULE(this.objectiveDeclaration) },
       { ALT: () => this.SUBRULE(this.stepDeclaration) },
-      { ALT: () => this.SUBRULE(this.definition) },
+      { ALT: () => this.SUBRULE(this.assignment) },
     ]);
+  });
+  assignment = this.RULE("assignment", () => {
+    this.CONSUME(t.AssignedName, { LABEL: "Name" });
+    this.OPTION(() => this.SUBRULE(this.familyIndex));
+    this.CONSUME(t.Equals);
+    this.SUBRULE(this.expression);
   });
   dimDeclaration = this.RULE("dimDeclaration", () => {
     this.CONSUME(member.dim);

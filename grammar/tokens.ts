@@ -37,6 +37,9 @@ export const NumberLiteral = createToken({
 });
 export const Name = createToken({ name: "Name", line_breaks: false, pattern: unicode(/[\p{L}_][\p{L}\p{M}\p{Nd}_]*/uy) });
 
+/** The name at the start of `Z = …` or `Z[k] = …`, where a clause may begin. */
+export const AssignedName = assigned("AssignedName", [Name]);
+
 const singleQuoted = /'(?=[\p{L}\p{N}_(])[^'\n\r]*'/uy;
 /** `'mnist'` where no transpose can stand: after a space, with a word right behind the quote. */
 function matchSingleQuoted(text: string, offset: number): RegExpExecArray | null {
@@ -115,6 +118,6 @@ export const lexemes: readonly TokenType[] = [
   LParen, RParen, LBracket, RBracket, LBrace, RBrace,
 ];
 /** What the parser knows. */
-export const vocabulary: TokenType[] = [...lexemes, BinaryOperator, Missing, ...allWords.values()];
+export const vocabulary: TokenType[] = [...lexemes, BinaryOperator, AssignedName, Missing, ...allWords.values()];
 
 export const lexer = new Lexer([...lexemes], { positionTracking: "onlyOffset", skipValidations: true });

@@ -13,6 +13,8 @@ const namesFollow = new Set([
   "network", "fn", "lemma", "dim", "index", "preset", "const", "let", "input", "target", "param", "var", "objective",
   "layer", "step", "output", "over", "wrt", "capture", "by", "using",
 ]);
+/** `let x = …`: before an assignment these words are keywords, the others may be names. */
+const defining = new Set(["dim", "const", "let", "capture"]);
 const complete = new Set(["fixed", "shared", "positive", "construct", "train", "real", "class", "token"]);
 const typedOwners = new Set(["param", "input", "target", "var", "output", "over", "fn"]);
 const blockOwners = new Set(["network", "layer", "step", "train", "preset"]);
@@ -39,7 +41,7 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
   let brackets: ("signature" | "call" | "index" | "prefix")[] = [];
 
   const isWord = (token: IToken | undefined): boolean =>
-    token !== undefined && (token.tokenType === t.Name || t.allWords.get(token.image) === token.tokenType);
+    token !== undefined && (isName(token) || t.allWords.get(token.image) === token.tokenType);
   const isAssignment = (i: number): boolean =>
     isWord(tokens[i]) && assignable.has(blocks.at(-1)) && beginsAssignment(tokens, i);
   /** In the place of a name or an expression: `by` in `minimize by exact`, where the expression is missing. */
@@ -48,7 +50,7 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
     const next = tokens[i + 1];
     if (!t.clauseWords.has(word) || complete.has(word) || next === undefined) return false;
     if (next.tokenType === t.NumberLiteral || next.tokenType === t.StringLiteral) return true;
-    return isWord(next) && !t.clauseWords.has(next.image) && !isAssignment(i + 1);
+    return isWord(next) && !t.clauseWords.has(next.image) && (defining.has(word) || !isAssignment(i + 1));
   };
   const isUnit = (i: number): boolean => {
     const next = tokens[i + 1]?.tokenType;
@@ -60,7 +62,8 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
     const clause = t.clauseWords.get(word);
     switch (place) {
       case "clause":
-        return clause === undefined || isUnit(i) || isAssignment(i) ? t.Name : clause;
+        if (isAssignment(i)) return t.AssignedName;
+        return clause === undefined || isUnit(i) ? t.Name : clause;
       case "type":
         return typeWord(word) ?? (clause && startsClause(i) ? clause : t.Name);
       case "sense":
@@ -92,8 +95,8 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
       const clauseAhead = place === "clause";
       token.tokenType = type;
       token.tokenTypeIdx = type.tokenTypeIdx!;
-      if (type === t.Name) {
-        if (clauseAhead && isAssignment(i)) brackets = [];
+      if (isName(token)) {
+        if (type === t.AssignedName) brackets = [];
         place = place === "input name" ? "expression" : "clause";
         return;
       }
@@ -128,6 +131,9 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
 function typeWord(word: string): TokenType | undefined {
   return Object.hasOwn(t.typeWords, word) ? t.typeWords[word as keyof typeof t.typeWords] : undefined;
 }
+
+/** Names of both kinds. */
+export const isName = (token: IToken): boolean => token.tokenType === t.Name || token.tokenType === t.AssignedName;
 
 /** `NAME =` or `NAME[k] =`. */
 export function beginsAssignment(tokens: readonly IToken[], i: number): boolean {

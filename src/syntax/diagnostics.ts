@@ -8,9 +8,9 @@ export const deepestExpression = 1000;
 export const largestFile = 5_000_000;
 export const mostDiagnostics = 50;
 
-export const strayCharacter = declare<{ text: string; mend?: string }>({
+export const strayCharacter = declare<{ text: string; many: boolean; mend?: string }>({
   code: "SRR1001", severity: "error",
-  message: (p) => `the language has no ${[...p.text].length > 1 ? "characters" : "character"} ${p.text}`,
+  message: (p) => `the language has no ${p.many ? "characters" : "character"} ${p.text}`,
   hint: (p) => p.mend,
 });
 export const hiddenCharacter = declare<{ codePoint: string; name: string }>({
@@ -43,7 +43,7 @@ export const fileTooLarge = declare<{ size: number }>({
 });
 export const tooDeep = declare<Record<never, never>>({
   code: "SRR1008", severity: "error",
-  message: () => `brackets are nested more than ${deepestNesting} deep here`,
+  message: () => `this is nested more than ${deepestNesting} deep`,
   hint: () => "give the inner parts names with let",
 });
 export const tooLong = declare<Record<never, never>>({

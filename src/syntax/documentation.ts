@@ -27,7 +27,7 @@ export function documentation(
     const run = target !== undefined && declarationStarts.has(target) ? lastRun(text, group.filter((c) => isDoc(text, c))) : [];
     if (run.length > 0) docs.set(target!, run.map((line) => line.image.slice(3).replace(/^ /, "").trimEnd()).join("\n"));
     const documenting = new Set(run);
-    plain.push(...group.filter((comment) => !documenting.has(comment)));
+    for (const comment of group) if (!documenting.has(comment)) plain.push(comment);
     group = [];
   };
   for (const comment of comments) {
@@ -39,7 +39,7 @@ export function documentation(
   }
   settle();
   const at = (token: IToken): Comment["span"] => ({ file, start: token.startOffset, end: token.startOffset + token.image.length });
-  return { docs, comments: plain.map((token) => ({ text: token.image, span: at(token) })) };
+  return { docs, comments: plain.map((token) => ({ text: token.image.trimEnd(), span: at(token) })) };
 }
 
 /** The lines behind the last blank one. */

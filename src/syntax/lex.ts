@@ -9,16 +9,24 @@ export interface Lexed {
   readonly lexemes: IToken[];
   /** Comments of all kinds, documentation too, in order. */
   readonly comments: readonly IToken[];
+  /** Offsets of what is no lexeme, ascending. */
+  readonly strays: readonly number[];
 }
 
-const lookalikes: ReadonlyMap<string, string> = new Map([
-  ["·", "the product is *"], ["×", "the product is *"], ["⋅", "the product is *"], ["∗", "the product is *"],
-  ["−", "the minus sign is -"], ["–", "the minus sign is -"], ["÷", "division is /"], ["⊙", "the elementwise product is .*"],
-  ["≤", "write <="], ["≥", "write >="], ["²", "write ^2"], ["³", "write ^3"], ["ᵀ", "the transpose is '"], ["⊤", "the transpose is '"],
-  ["“", 'strings stand in "double quotes"'], ["”", 'strings stand in "double quotes"'], ["`", 'strings stand in "double quotes"'],
-  ["’", "the transpose is '"], ["…", "a range is written .."], ["√", "write sqrt(x)"], ["∑", "write sum(k)"], ["‖", "write norm2(x)"],
-  [";", "a clause ends where the next one begins: leave it out"], ["#", "comments begin with //"],
-  ["@", "the product is *"], ["!", "leave it out"], ["≈", "an approximation is written ~"], ["|", "write |> to pass a value on"], ["&", "leave it out"],
+interface Lookalike {
+  readonly mend: string;
+  /** What is read in its place, of the same length; nothing if it is left out. */
+  readonly as?: string;
+}
+const rows = (characters: string, mend: string, as?: string): [string, Lookalike][] =>
+  [...characters].map((character) => [character, { mend, ...(as && { as }) }]);
+const lookalikes: ReadonlyMap<string, Lookalike> = new Map([
+  ...rows("·×⋅∗@", "the product is written *", "*"), ...rows("−–", "the minus sign is -", "-"), ...rows("÷", "division is written /", "/"),
+  ...rows("ᵀ⊤’", "the transpose is written '", "'"), ...rows("“”`", 'strings stand in "double quotes"', '"'),
+  ...rows("⊙", "the elementwise product is written .*"), ...rows("≤", "write <="), ...rows("≥", "write >="), ...rows("²", "write ^2"), ...rows("³", "write ^3"),
+  ...rows("…", "a range is written .."), ...rows("√", "write sqrt(x)"), ...rows("∑", "write sum(k)"), ...rows("‖", "write norm2(x)"),
+  ...rows(";", "a clause ends where the next one begins: leave it out"), ...rows("#", "comments begin with //"),
+  ...rows("≈", "an approximation is written ~", "~"), ...rows("|", "write |> to pass a value on"),
 ]);
 
 const hidden = /[\0-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
@@ -51,19 +59,37 @@ function withoutHidden(text: string, file: string, reporter: Reporter): string {
 
 /** Splits a text into lexemes. Reports what is none of them, and mends it: an open string ends with its line. */
 export function lex(text: string, file: string, reporter: Reporter): Lexed {
-  const result = t.lexer.tokenize(withoutHidden(text, file, reporter));
+  const clean = withoutHidden(text, file, reporter);
+  const first = t.lexer.tokenize(clean);
+  const result = first.errors.length > 0 ? t.lexer.tokenize(withLookalikes(clean, first.errors)) : first;
   const span = (start: number, length: number): Span => ({ file, start, end: start + length });
-  for (const error of result.errors.slice(0, d.mostDiagnostics)) {
-    const stray = text.slice(error.offset, error.offset + error.length);
-    const first = String.fromCodePoint(text.codePointAt(error.offset) ?? 32);
-    const mend = lookalikes.get(first);
-    const shown = [...stray].slice(0, 12).join("");
-    reporter.report(d.strayCharacter({ text: shown, ...(mend && { mend }) }, at(span(error.offset, error.length))));
+  for (const error of first.errors.slice(0, d.mostDiagnostics)) {
+    const mend = lookalikes.get(firstCharacter(clean, error.offset))?.mend;
+    const shown = `\`${[...clean.slice(error.offset, error.offset + error.length)].slice(0, 12).join("")}\``;
+    reporter.report(d.strayCharacter({ text: shown, many: error.length > 2, ...(mend && { mend }) }, at(span(error.offset, error.length))));
   }
   for (const comment of result.groups["broken"] ?? [])
     reporter.report(d.unterminatedComment({}, at(span(comment.startOffset, 2))));
-  for (const lexeme of result.tokens) mendString(lexeme, reporter, span(lexeme.startOffset, lexeme.image.length));
-  return { lexemes: result.tokens, comments: result.groups["comments"] ?? [] };
+  for (const lexeme of result.tokens) {
+    lexeme.endOffset = lexeme.startOffset + lexeme.image.length - 1;
+    mendString(lexeme, reporter, span(lexeme.startOffset, lexeme.image.length));
+  }
+  const strays = first.errors.map((error) => error.offset);
+  return { lexemes: result.tokens, comments: result.groups["comments"] ?? [], strays };
+}
+
+const firstCharacter = (text: string, offset: number): string => String.fromCodePoint(text.codePointAt(offset) ?? 32);
+
+/** The text with the characters that stand for one of ours replaced by it. */
+function withLookalikes(text: string, errors: readonly { offset: number; length: number }[]): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (const { offset, length } of errors) {
+    const end = offset + length;
+    parts.push(text.slice(from, offset), text.slice(offset, end).replace(/[^]/g, (c) => lookalikes.get(c)?.as ?? c));
+    from = end;
+  }
+  return [...parts, text.slice(from)].join("");
 }
 
 function mendString(lexeme: IToken, reporter: Reporter, span: Span): void {

@@ -1,18 +1,17 @@
 /**
- * How does reading go on after a mistake? The parser stops at the first one; a row of the table below says what it
- * is and mends the list of lexemes, and the parser starts again. So one mistake gives one message, and what stands
- * beside it is read as if it were not there.
+ * How does reading go on after a mistake? The parser stops at the first one; a row of `mends.ts` says what it is and
+ * mends the list of lexemes, and the parser starts again. So one mistake gives one message, and what stands beside it
+ * is read as if it were not there.
  */
-import type { CstNode, IRecognitionException, IToken, TokenType } from "chevrotain";
+import type { CstNode, IRecognitionException, IToken } from "chevrotain";
 import { SrrParser } from "../../grammar/parser.js";
-import * as t from "../../grammar/tokens.js";
 import { classifyWords, type Start } from "../../grammar/words.js";
-import { at, type Reporter } from "../diagnostics/declare.js";
+import { at, Defect, type Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { spanOfLexeme } from "./cst.js";
 import { mostDiagnostics, tooManyMistakes } from "./diagnostics.js";
-import { mends } from "./mends.js";
-import { Mistake, nextPlace } from "./mistake.js";
+import { type Mend, mends } from "./mends.js";
+import { Mistake } from "./mistake.js";
 
 export interface Recovered {
   readonly cst: CstNode;
@@ -20,83 +19,79 @@ export interface Recovered {
   /** What recovery left out or put in. */
   readonly damage: readonly Span[];
 }
-
 export type EntryRule = "file" | "expression" | "hole";
 
-/** Parsing again costs as much as parsing; past this many lexemes in all, the rest of a broken file is given up. */
-const mostWork = 4_000_000;
-const unreported = 4;
+/** Parsing again costs as much as parsing: past this many lexemes in all, the rest of a broken file is given up. */
+const mostWork = 5_000_000;
+/** So many mends at one place are one mistake; then what stands there is left out. */
+const mostMendsAtPlace = 4;
 
 let parser: SrrParser | undefined;
 
-/** Reads `lexemes` by the rule `entry`, mends what is wrong and reports it. Nothing if it cannot be mended. */
+/** Reads `lexemes` by the rule `entry`; reports and mends what is wrong. Nothing where there was too much of it. */
 export function parseAndMend(
-  lexemes: IToken[], entry: EntryRule, start: Start, text: string, file: string, reporter: Reporter,
+  original: readonly IToken[], entry: EntryRule, start: Start, text: string, file: string, reporter: Reporter,
+  strays: readonly number[] = [],
 ): Recovered | undefined {
   parser ??= new SrrParser();
+  const lexemes = [...original];
   const damage: Span[] = [];
-  let reported = 0;
-  let work = 0;
-  let quiet: ReadonlySet<IToken | undefined> = new Set();
-  let tries = 0;
+  let quiet: ReadonlySet<IToken | undefined> | undefined;
+  let [reported, work, mendsHere] = [0, 0, 0];
   for (;;) {
     classifyWords(lexemes, start);
-    parser.input = lexemes;
-    const cst = parser[entry]();
-    const error = parser.errors[0] ?? leftOver(parser, lexemes);
-    parser.input = [];
+    parser.input = [...lexemes];
+    const cst: CstNode = parser[entry]();
+    const error = parser.errors[0];
     if (error === undefined) return { cst, lexemes, damage };
 
-    const mistake = mistakeOf(error, lexemes, text, file, entry);
-    work += mistake.index + 1;
-    const place = mistake.lexeme;
-    const silent = quiet.has(place);
-    tries = silent ? tries + 1 : 0;
-    const span = place ? spanOfLexeme(place, file) : { file, start: text.length, end: text.length };
-    if (reported >= mostDiagnostics || work > mostWork) {
-      reporter.report(tooManyMistakes({}, at(span)));
+    const mistake = mistakeAt(error, lexemes, text, file, entry);
+    work += lexemes.length;
+    const isNew = !quiet?.has(mistake.lexeme) && !follows(mistake, strays);
+    mendsHere = isNew ? 0 : mendsHere + 1;
+    if (reported >= mostDiagnostics || work > mostWork || mendsHere > 4 * mostMendsAtPlace) {
+      reporter.report(tooManyMistakes({}, at(mistake.span())));
       return undefined;
     }
-    const mend = tries >= unreported ? { remove: Math.max(1, nextPlace(lexemes, mistake.index + 1) - mistake.index), insert: [] } : firstMend(mistake);
-    if (!silent && mend.diagnostic) {
+    const mend = mendsHere < mostMendsAtPlace ? firstMend(mistake) : { remove: Math.max(1, mistake.junk), insert: [] };
+    if (isNew && mend.diagnostic) {
       reporter.report(mend.diagnostic);
       reported += 1;
     }
     const from = mistake.index + (mend.from ?? 0);
-    if (place === undefined && mend.insert.length === 0 && from >= lexemes.length) return undefined;
-    if (tries > 4 * unreported) return undefined;
     const removed = lexemes.splice(from, mend.remove, ...mend.insert);
-    const end = removed.at(-1);
-    damage.push({ file, start: Math.min(span.start, removed[0]?.startOffset ?? span.start), end: end ? spanOfLexeme(end, file).end : span.end });
-    quiet = new Set([place, lexemes[from + mend.insert.length], ...(mend.alsoQuiet ?? [])]);
+    damage.push(spanOfEdit(mistake, removed));
+    quiet = new Set([mistake.lexeme, mistake.index < lexemes.length ? lexemes[from + mend.insert.length] : undefined]);
   }
 }
 
-function firstMend(mistake: Mistake): ReturnType<(typeof mends)[number]["mend"]> & object {
+function firstMend(mistake: Mistake): Mend {
   for (const row of mends) {
     const mend = row.mend(mistake);
     if (mend) return mend;
   }
-  return { remove: 1, insert: [] };
+  throw new Defect("the table of mends has no last row");
 }
 
-interface ParseError {
-  readonly token: IToken;
-  readonly expected: readonly string[];
-  readonly rules: readonly string[];
+/** A character that is no lexeme stands here, or right before: that has been reported. */
+function follows(mistake: Mistake, strays: readonly number[]): boolean {
+  let [low, high] = [0, strays.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (strays[middle]! < mistake.gap) low = middle + 1;
+    else high = middle;
+  }
+  return (strays[low] ?? Number.POSITIVE_INFINITY) <= (mistake.lexeme?.startOffset ?? mistake.text.length);
 }
 
-/** A rule other than `file` leaves the rest of the text unread without a word. */
-function leftOver(parser: SrrParser, lexemes: readonly IToken[]): IRecognitionException | undefined {
-  void parser;
-  void lexemes;
-  return undefined;
+function spanOfEdit(mistake: Mistake, removed: readonly IToken[]): Span {
+  const [first, last] = [removed[0], removed.at(-1)];
+  if (!first || !last) return { file: mistake.file, start: mistake.gap, end: mistake.gap };
+  return { file: mistake.file, start: first.startOffset, end: spanOfLexeme(last, mistake.file).end };
 }
 
-function mistakeOf(error: IRecognitionException, lexemes: IToken[], text: string, file: string, entry: EntryRule): Mistake {
-  const found: ParseError = { token: error.token, expected: error.message.split(" "), rules: error.context.ruleStack };
-  const index = Number.isNaN(found.token.startOffset) || found.token.tokenType.name === "EOF" ? lexemes.length : lexemes.indexOf(found.token);
-  return new Mistake(lexemes, index === -1 ? lexemes.length : index, new Set(found.expected), found.rules.at(-1) ?? entry, text, file);
+function mistakeAt(error: IRecognitionException, lexemes: readonly IToken[], text: string, file: string, entry: EntryRule): Mistake {
+  const index = lexemes.indexOf(error.token);
+  const rule = error.context.ruleStack.at(-1) ?? entry;
+  return new Mistake(lexemes, index === -1 ? lexemes.length : index, new Set(error.message.split(" ")), rule, text, file);
 }
-
-export type { TokenType };
