@@ -95,8 +95,9 @@ export function buildStep(cst: CstNode, building: Building, damaged: (span: Span
   if (!damaged(span)) {
     const report = (clause: string, example: string): void =>
       building.reporter.report(missingClause({ step: name.name, clause, example }, at(name.span)));
-    if (!clauses.objective) report("objective", "minimize 0.5*sq_norm(y - A*x)");
-    if (!clauses.method) report("method", "by gradient(rate: 0.1)");
+    if (!clauses.objective && !clauses.method) report("objective and no method", "minimize f by gradient(rate: 0.1)");
+    else if (!clauses.objective) report("objective", "minimize 0.5*sq_norm(y - A*x)");
+    else if (!clauses.method) report("method", "by gradient(rate: 0.1)");
   }
   const { sense = "minimize", objective = missing, method, ...others } = clauses;
   const when = nodes(cst, "whenClause")[0];

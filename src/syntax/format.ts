@@ -6,7 +6,7 @@
 import type { SourceFile } from "./ast.js";
 import { alignComments, alignParameters, type Line } from "./align.js";
 import { type Lexeme, lexemesOf } from "./parse.js";
-import { endsOperand, gap, type Item, mayBreak } from "./spacing.js";
+import { endsOperand, gap, type Item, mayBreak, mayBreakAnew } from "./spacing.js";
 
 const lineWidth = 120;
 /** Lines with an alias hold somebody else's long names, and read best as a table. */
@@ -216,7 +216,7 @@ function lineEnd(items: readonly Item[], start: number, to: number, room: number
   let length = items[start]!.text.length;
   let best: number | undefined;
   for (let i = start + 1; i < to; i += 1) {
-    if (mayBreak(items[i - 1]!, items[i]!)) {
+    if (mayBreakAnew(items[i - 1]!, items[i]!)) {
       if (length > room) return best ?? i;
       if (best === undefined || items[i]!.depth <= items[best]!.depth) best = i;
     }

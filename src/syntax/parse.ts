@@ -50,7 +50,7 @@ export function parse(text: string, file: string): { file: SourceFile; diagnosti
   const { cst, lexemes = [], damage = [], comments } = read(text, file, "file", { place: "clause" }, reporter);
   const starts = cst ? declarationStarts(cst) : new Set<number>();
   const documented = documentation(text, file, comments, lexemes, starts);
-  const damaged = (span: Span): boolean => damage.some((d) => d.start < span.end && d.end >= span.start);
+  const damaged = (span: Span): boolean => damage.some((d) => d.start <= span.end && d.end >= span.start);
   const declarations = cst ? buildDeclarations(cst, { file, text, reporter, docs: documented.docs, damaged }) : [];
   const span: Span = { file, start: 0, end: text.length };
   return { file: { declarations, comments: documented.comments, span }, diagnostics: inOrder(reporter) };

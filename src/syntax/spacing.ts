@@ -47,6 +47,11 @@ function spaceAfter(a: Item, b: Item, before: Item | undefined): string {
   return a.text === "-" && !a.binary ? "" : " ";
 }
 
+/** May a line that is too long break before `b`? A sum breaks before its sign. */
+export function mayBreakAnew(a: Item, b: Item): boolean {
+  return mayBreak(a, b) && !(a.binary && (a.text === "+" || a.text === "-"));
+}
+
 /** May a line break before `b`? A break that the user made there is kept. */
 export function mayBreak(a: Item, b: Item): boolean {
   if (a.kind === "comment" || b.kind === "comment") return true;
