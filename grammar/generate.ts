@@ -44,11 +44,11 @@ function show(p: Production, outermost = false): string {
 }
 
 // ---------------------------------------------------------------- railroad diagrams: boxes and lines of CSS, no scripts
-const escape = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
+const escapeHtml = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 
 function railroad(all: readonly Rule[]): string {
   const body = all.map((rule) => `<section id="${rule.name}"><h2>${rule.name}</h2><div class="track">${draw(rule.body)}</div></section>`);
-  const lexical = lexicalRules.map((rule) => `<section id="${rule.name}"><h2>${rule.name}</h2><p>${escape(rule.text)}</p></section>`);
+  const lexical = lexicalRules.map((rule) => `<section id="${rule.name}"><h2>${rule.name}</h2><p>${escapeHtml(rule.text)}</p></section>`);
   return `<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -72,7 +72,7 @@ code { background: #fdf3d7; border: 1px solid #c9a94a; border-radius: 1rem; padd
 a { background: #e8eefb; border: 1px solid #7b93c9; padding: .1rem .5rem; color: inherit; text-decoration: none; }
 </style>
 <h1>The grammar of <code>.srr</code> files</h1>
-<p>Round boxes are written as they stand, square ones are rules; dashed frames may be left out, green ones repeat. ${escape(precedence)}</p>
+<p>Round boxes are written as they stand, square ones are rules; dashed frames may be left out, green ones repeat. ${escapeHtml(precedence)}</p>
 ${[...body, ...lexical].join("\n")}
 </html>
 `;
@@ -80,14 +80,14 @@ ${[...body, ...lexical].join("\n")}
 
 function draw(p: Production): string {
   switch (p.kind) {
-    case "literal": return `<code>${escape(p.text)}</code>`;
+    case "literal": return `<code>${escapeHtml(p.text)}</code>`;
     case "rule": return `<a href="#${p.name}">${p.name}</a>`;
     case "sequence": return `<div class="row">${p.parts.map(draw).join("")}</div>`;
     case "choice": return `<div class="choice">${p.parts.map((part) => `<div class="row">${draw(part)}</div>`).join("")}</div>`;
     case "optional": return `<div class="optional">${draw(p.part)}</div>`;
     case "repeat": {
       const times = p.least === 0 ? "any number" : "one or more";
-      const between = p.separator === undefined ? "" : `, with ${escape(p.separator)} between`;
+      const between = p.separator === undefined ? "" : `, with ${escapeHtml(p.separator)} between`;
       return `<div class="repeat">${draw(p.part)}<span class="note">${times}${between}</span></div>`;
     }
   }

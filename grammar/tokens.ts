@@ -22,8 +22,8 @@ export const Whitespace = lexeme("Whitespace", /[ \t\r\n\f\v\u00a0\u2028\u2029\u
   group: Lexer.SKIPPED,
   line_breaks: true,
 });
-export const Comment = lexeme("Comment", /\/\/[^\n\r]*|\/\*[^]*?\*\//, { group: "comments", line_breaks: true });
-export const OpenComment = lexeme("OpenComment", /\/\*[^]*/, { group: "broken", line_breaks: true });
+export const Comment = lexeme("Comment", /\/\/[^\n\r]*|\/\*[\s\S]*?\*\//, { group: "comments", line_breaks: true });
+export const OpenComment = lexeme("OpenComment", /\/\*[\s\S]*/, { group: "broken", line_breaks: true });
 export const StringLiteral = lexeme("StringLiteral", /"[^"\n\r]*"/);
 export const OpenString = lexeme("OpenString", /"[^"\n\r]*/);
 /** Chevrotain keeps no `u` flag on a plain pattern, so patterns of Unicode classes match as functions. */

@@ -8,6 +8,7 @@ export interface Cell {
 
 const tabWidth = 4;
 const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is made visible
 const invisible = /[\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]|\p{Cs}/u;
 
 function visibleCharacter(character: string): string {

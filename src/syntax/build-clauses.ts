@@ -75,6 +75,7 @@ const stepClauses: Readonly<Record<string, (into: Clauses, cst: CstNode, buildin
     const mode = lexemesOf(cst, "IncrementWord").length ? "increment" : "input";
     into.prenorm = { mode, call: buildExpression(node(cst, "expression"), b), span: spanOf(cst, b.file) };
   },
+  // biome-ignore lint/suspicious/noThenProperty: the clause is called so, and no step is ever awaited
   thenClause: (into, cst, b) => { into.then = buildExpression(node(cst, "expression"), b); },
   expectClause: (into, cst, b) => { into.expect = buildExpression(node(cst, "expression"), b); },
 };

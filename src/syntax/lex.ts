@@ -29,7 +29,8 @@ const lookalikes: ReadonlyMap<string, Lookalike> = new Map([
   ...rows("≈", "an approximation is written ~", "~"), ...rows("|", "write |> to pass a value on"),
 ]);
 
-const hidden = /[\0-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for; joiners stay, emoji in comments need them
+const hidden = /[\0-\x08\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 function nameOfHidden(code: number): string {
   if (code === 0) return "NUL";
@@ -86,7 +87,7 @@ function withLookalikes(text: string, errors: readonly { offset: number; length:
   let from = 0;
   for (const { offset, length } of errors) {
     const end = offset + length;
-    parts.push(text.slice(from, offset), text.slice(offset, end).replace(/[^]/g, (c) => lookalikes.get(c)?.as ?? c));
+    parts.push(text.slice(from, offset), text.slice(offset, end).replace(/[\s\S]/g, (c) => lookalikes.get(c)?.as ?? c));
     from = end;
   }
   return [...parts, text.slice(from)].join("");

@@ -48,7 +48,7 @@ describe("the formatter", () => {
   it("breaks a line that is too long at its outermost sum", () => {
     const term = "sq_norm(some_long_name - another_long_name + a_third_name)";
     const lines = formatted(`fn f(x: real) = ${term} + ${term} + ${term}`).split("\n");
-    expect(lines.map((line) => line.slice(0, 5))).toEqual(["fn f(", "  + s", ""]);
+    expect(lines.map((line) => line.slice(0, 5))).toEqual(["fn f(", "  + s", "  + s", ""]);
   });
   it("gives an empty file for one", () => expect(formatted("  \n\n")).toBe(""));
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { declaredRows } from "../../src/diagnostics/declare.js";
+import { render } from "../../src/diagnostics/render.js";
 import { largestFile } from "../../src/syntax/diagnostics.js";
 import { parse, parseExpression, parseHole } from "../../src/syntax/parse.js";
 import { marked } from "../support/marked.js";
@@ -21,6 +22,13 @@ describe("mistakes in a text", () => {
     const declared = [...declaredRows().keys()].filter((code) => code.startsWith("SRR1"));
     expect(declared.length).toBeGreaterThan(20);
     expect(declared.filter((code) => !raised.has(code) && !elsewhere.includes(code))).toEqual([]);
+  });
+  it("are shown as the golden frames have them", async () => {
+    const frames = wrongTexts.filter(({ text }) => text.length < 400).map(({ text }) => {
+      const { text: plain } = marked(text);
+      return parse(plain, "w.srr").diagnostics.map((d) => `${render(d, new Map([["w.srr", plain]]))}\n`).join("");
+    });
+    await expect(frames.join("\n")).toMatchFileSnapshot("frames.txt");
   });
   it("leave what stands beside them readable", () => {
     const { file } = parse("network N {\n  let a = b +\n  param W real[d]\n  step s { minimise f by exact }\n  output x: real = 3\n}", "w");

@@ -1,0 +1,56 @@
+/** The command line of a generated package's programs. */
+import { parseArgs } from "node:util";
+import { parseDataOption } from "./data/load.js";
+import type { PlainCall } from "./contract.js";
+
+export interface ProgramOptions {
+  readonly backend?: string;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly resume: boolean;
+  readonly data?: PlainCall;
+  readonly weights?: string;
+  readonly out: string;
+}
+/** A wrong command line; exit code 2. */
+export class ArgumentFault extends Error {
+  override name = "ArgumentFault";
+}
+const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads"] as const;
+export const usage = `options: --backend NAME  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
+         --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR`;
+
+export function parseArguments(argv: readonly string[]): ProgramOptions {
+  const text = { type: "string" } as const;
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({
+      args: [...argv], strict: true,
+      options: {
+        backend: text, epochs: text, steps: text, "batch-size": text, lr: text, seed: text, threads: text, data: text, weights: text, out: text,
+        resume: { type: "boolean" }, help: { type: "boolean" },
+      },
+    }));
+  } catch (error) {
+    throw new ArgumentFault(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  }
+  if (values["help"]) throw new ArgumentFault(usage);
+  const number = (name: (typeof numbers)[number]): number | undefined => {
+    const given = values[name];
+    if (given === undefined) return undefined;
+    const n = Number(given);
+    if (!Number.isFinite(n) || (name !== "lr" && (!Number.isInteger(n) || n < 0))) throw new ArgumentFault(`--${name} ${String(given)}: wants ${name === "lr" ? "a number" : "a whole number"}`);
+    return n;
+  };
+  const optional = <K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } => (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+  return {
+    resume: values["resume"] === true, out: String(values["out"] ?? "run"),
+    ...optional("backend", values["backend"] as string | undefined), ...optional("epochs", number("epochs")), ...optional("steps", number("steps")),
+    ...optional("batchSize", number("batch-size")), ...optional("learningRate", number("lr")), ...optional("seed", number("seed")), ...optional("threads", number("threads")),
+    ...optional("data", values["data"] === undefined ? undefined : parseDataOption(String(values["data"]))), ...optional("weights", values["weights"] as string | undefined),
+  };
+}

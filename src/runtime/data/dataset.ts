@@ -1,0 +1,76 @@
+/** Data for training: two splits, batches in wire format, sources as rows of a table. */
+import type { Batch, HostTensor, ModelDescription, PlainCall, TensorMap, WireTensor } from "../contract.js";
+import type { Random } from "../random.js";
+import { DataError } from "../safetensors.js";
+
+export interface Split {
+  /** How many samples. */
+  readonly size: number;
+  /** Samples by number; `random` is given in training only, where a source may draw (text windows). */
+  batch(indices: readonly number[], random?: Random): Batch;
+}
+export interface DataSet {
+  readonly name: string;
+  readonly train: Split;
+  readonly test: Split;
+}
+export interface SourceContext {
+  readonly model: ModelDescription;
+  /** Where relative paths start. */
+  readonly baseDirectory: string;
+  /** Fixed parameters that a source may refer to. */
+  readonly parameters: TensorMap;
+}
+/** Images and labels as most sources have them: rows of one tensor each. */
+export interface Labelled {
+  /** Sizes of one sample: [channels, rows, columns]. */
+  readonly shape: readonly number[];
+  readonly images: Float32Array;
+  readonly labels: Int32Array;
+}
+
+export function option(call: PlainCall, name: string, position: number, otherwise?: number): number {
+  const value = call.named[name] ?? call.positional[position] ?? otherwise;
+  if (typeof value !== "number") throw new DataError(`data ${call.name}: ${name} must be a number`);
+  return value;
+}
+export function pathOption(call: PlainCall): string {
+  const [path] = call.positional;
+  if (typeof path !== "string") throw new DataError(`data ${call.name} needs a path: ${call.name}("…")`);
+  return path;
+}
+/** The first input or target of that kind. */
+export function slot(wires: readonly WireTensor[], kind: WireTensor["kind"], source: string, what: string): WireTensor {
+  const found = wires.find((w) => w.kind === kind);
+  if (!found) throw new DataError(`data ${source} gives ${what}, and the network takes none`);
+  return found;
+}
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+/** A split of labelled images; the label is left out where the network asks for none. */
+export function labelledSplit(data: Labelled, image: WireTensor, label: WireTensor | undefined, source: string): Split {
+  const wanted = image.shape.slice(1);
+  if (wanted.join() !== data.shape.join()) throw new DataError(`data ${source} has images [${data.shape.join(", ")}], and input ${image.name} takes [${wanted.join(", ")}]`);
+  const size = product(data.shape);
+  const count = data.labels.length;
+  if (count === 0) throw new DataError(`data ${source} has no samples`);
+  if (label?.classes !== undefined) {
+    const at = data.labels.findIndex((l) => l < 0 || l >= (label.classes as number));
+    if (at >= 0) throw new DataError(`data ${source}: sample ${at + 1} has label ${data.labels[at]}, and ${label.name} has ${label.classes} classes, 0 to ${label.classes - 1}`);
+  }
+  return {
+    size: count,
+    batch: (indices) => {
+      const images = new Float32Array(indices.length * size);
+      indices.forEach((index, i) => images.set(data.images.subarray(index * size, (index + 1) * size), i * size));
+      const batch: Record<string, HostTensor> = { [image.name]: { shape: [indices.length, ...data.shape], data: images } };
+      if (label) batch[label.name] = { shape: [indices.length], data: Int32Array.from(indices, (i) => data.labels[i] as number) };
+      return batch;
+    },
+  };
+}
+export function labelledSet(name: string, train: Labelled, test: Labelled, { model }: SourceContext): DataSet {
+  const image = model.inputs.find((w) => w.kind === "real" && w.shape.length === 4) ?? slot(model.inputs, "real", name, "images");
+  const label = model.targets.find((w) => w.kind === "class");
+  return { name, train: labelledSplit(train, image, label, name), test: labelledSplit(test, image, label, name) };
+}

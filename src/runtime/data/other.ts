@@ -1,0 +1,107 @@
+/** Text, and data that is made up: sparse codes in a dictionary, Gaussians on the sphere. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { HostTensor, PlainCall } from "../contract.js";
+import { Random } from "../random.js";
+import { DataError } from "../safetensors.js";
+import { type DataSet, option, pathOption, slot, type SourceContext, type Split } from "./dataset.js";
+
+/** Bytes where the network has 256 symbols, else the characters of the file, which must fit. The last tenth is for evaluation. */
+export function text(call: PlainCall, { model, baseDirectory }: SourceContext): DataSet {
+  const file = resolve(baseDirectory, pathOption(call));
+  const input = slot(model.inputs, "token", "text", "tokens");
+  const target = model.targets.find((w) => w.kind === "token");
+  const n = input.shape[1];
+  if (typeof n !== "number") throw new DataError(`data text needs windows of a fixed length, and input ${input.name} has none`);
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+  const tokens = input.classes === 256 ? Int32Array.from(bytes) : characters(bytes, file, input.classes ?? 0);
+  const cut = Math.floor(tokens.length * 0.9);
+  if (tokens.length - cut < n + 1) throw new DataError(`${file} has ${tokens.length} symbols, too few for windows of ${n}`);
+  const windows = (part: Int32Array, starts: readonly number[]): Record<string, HostTensor> => {
+    const [x, y] = [new Int32Array(starts.length * n), new Int32Array(starts.length * n)];
+    starts.forEach((s, i) => { x.set(part.subarray(s, s + n), i * n); y.set(part.subarray(s + 1, s + 1 + n), i * n); });
+    const shape = [starts.length, n];
+    return { [input.name]: { shape, data: x }, ...(target ? { [target.name]: { shape, data: y } } : {}) };
+  };
+  const split = (part: Int32Array): Split => ({
+    size: Math.floor((part.length - 1) / n),
+    // In training a window starts anywhere; in evaluation windows follow each other.
+    batch: (indices, random) => windows(part, indices.map((i) => (random ? random.integer(part.length - n) : i * n))),
+  });
+  return { name: "text", train: split(tokens.slice(0, cut)), test: split(tokens.slice(cut)) };
+}
+export function vocabulary(content: string): readonly string[] {
+  return [...new Set(content)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
+}
+function characters(bytes: Uint8Array, file: string, symbols: number): Int32Array {
+  let content: string;
+  try {
+    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new DataError(`${file} is not UTF-8; with 256 symbols it is read as bytes`);
+  }
+  const known = new Map(vocabulary(content).map((c, i) => [c, i]));
+  if (known.size > symbols) throw new DataError(`${file} has ${known.size} characters, and the network ${symbols} symbols`);
+  return Int32Array.from(content, (c) => known.get(c) ?? 0);
+}
+
+const rowsSplit = (count: number, rows: Readonly<Record<string, { width: number; data: Float32Array | Int32Array }>>): Split => ({
+  size: count,
+  batch: (indices) => Object.fromEntries(Object.entries(rows).map(([name, { width, data }]): [string, HostTensor] => {
+    const part = data instanceof Int32Array ? new Int32Array(indices.length * width) : new Float32Array(indices.length * width);
+    indices.forEach((index, i) => part.set(data.subarray(index * width, (index + 1) * width), i * width));
+    return [name, { shape: width === 1 && data instanceof Int32Array ? [indices.length] : [indices.length, width], data: part }];
+  })),
+});
+
+/** y = A x + noise with x sparse: each entry is there with probability `sparsity`, standard normal. */
+export function sparseCodes(call: PlainCall, { model, parameters }: SourceContext): DataSet {
+  const reference = call.named["dictionary"];
+  const name = typeof reference === "object" ? reference.reference : String(reference);
+  const A = parameters[name];
+  if (!A) throw new DataError(`data sparse_codes: there is no parameter ${name}`);
+  const [m = 0, q = 0] = A.shape;
+  const [sparsity, noise, size] = [option(call, "sparsity", 9, 0.1), option(call, "noise", 9, 0.01), option(call, "size", 9, 10000)];
+  const input = slot(model.inputs, "real", "sparse_codes", "signals");
+  const target = model.targets.find((w) => w.kind === "real");
+  const make = (count: number, seed: number): Split => {
+    const random = Random.named(seed, "sparse_codes");
+    const [x, y] = [new Float32Array(count * q), new Float32Array(count * m)];
+    for (let s = 0; s < count; s++) {
+      for (let j = 0; j < q; j++) if (random.uniform() < sparsity) x[s * q + j] = random.normal();
+      for (let i = 0; i < m; i++) {
+        let sum = noise * random.normal();
+        for (let j = 0; j < q; j++) sum += (A.data[i * q + j] as number) * (x[s * q + j] as number);
+        y[s * m + i] = sum;
+      }
+    }
+    return rowsSplit(count, { [input.name]: { width: m, data: y }, ...(target ? { [target.name]: { width: q, data: x } } : {}) });
+  };
+  return { name: "sparse_codes", train: make(size, 1), test: make(Math.max(1, Math.floor(size / 10)), 2) };
+}
+/** Classes around random directions, with Gaussian noise, on the unit sphere (Chan et al. 2021, section 5.1). */
+export function gaussians(call: PlainCall, { model }: SourceContext): DataSet {
+  const [classes, dim, noise, each] = [option(call, "classes", 9, 2), option(call, "dim", 9, 2), option(call, "noise", 9, 0.1), option(call, "per_class", 9, 100)];
+  const input = slot(model.inputs, "real", "gaussians", "points");
+  const target = model.targets.find((w) => w.kind === "class");
+  const unit = (v: number[]): number[] => { const n = Math.hypot(...v) || 1; return v.map((x) => x / n); };
+  const directions = Random.named(1, "directions");
+  const means = Array.from({ length: classes }, () => unit(Array.from({ length: dim }, () => directions.normal())));
+  const make = (seed: number): Split => {
+    const random = Random.named(seed, "gaussians");
+    const [x, y] = [new Float32Array(classes * each * dim), new Int32Array(classes * each)];
+    means.forEach((mean, c) => {
+      for (let i = 0; i < each; i++) {
+        x.set(unit(mean.map((a) => a + noise * random.normal())), (c * each + i) * dim);
+        y[c * each + i] = c;
+      }
+    });
+    return rowsSplit(classes * each, { [input.name]: { width: dim, data: x }, ...(target ? { [target.name]: { width: 1, data: y } } : {}) });
+  };
+  return { name: "gaussians", train: make(1), test: make(2) };
+}

@@ -1,0 +1,75 @@
+/** What happens to a batch before the network sees it: augmentation, inputs that training draws by itself. */
+import type { Batch, HostTensor, ModelDescription, PlainCall } from "./contract.js";
+import { option } from "./data/dataset.js";
+import type { Random } from "./random.js";
+import { DataError } from "./safetensors.js";
+
+type Augmentation = (image: HostTensor, call: PlainCall, random: Random | undefined) => HostTensor;
+
+/** Moves each image by up to `padding` pixels; what comes in is 0. */
+const randomCrop: Augmentation = (t, call, random) => {
+  if (!random) return t;
+  const [count = 0, channels = 1, height = 1, width = 1] = t.shape;
+  const padding = option(call, "padding", 0, 4);
+  const data = new Float32Array(t.data.length);
+  for (let s = 0; s < count; s++) {
+    const [dy, dx] = [random.integer(2 * padding + 1) - padding, random.integer(2 * padding + 1) - padding];
+    for (let c = 0; c < channels; c++) for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+      const [fy, fx] = [y + dy, x + dx];
+      if (fy >= 0 && fy < height && fx >= 0 && fx < width) {
+        data[((s * channels + c) * height + y) * width + x] = t.data[((s * channels + c) * height + fy) * width + fx] as number;
+      }
+    }
+  }
+  return { shape: t.shape, data };
+};
+const horizontalFlip: Augmentation = (t, _call, random) => {
+  if (!random) return t;
+  const [count = 0, channels = 1, height = 1, width = 1] = t.shape;
+  const data = Float32Array.from(t.data);
+  for (let s = 0; s < count; s++) {
+    if (random.uniform() < 0.5) continue;
+    for (let row = 0; row < channels * height; row++) data.subarray((s * channels * height + row) * width, (s * channels * height + row + 1) * width).reverse();
+  }
+  return { shape: t.shape, data };
+};
+/** In evaluation too: the network takes the normalised input. */
+const normalize: Augmentation = (t, call) => {
+  const [mean, std] = [option(call, "mean", 0), option(call, "std", 1)];
+  const data = new Float32Array(t.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = ((t.data[i] as number) - mean) / std;
+  return { shape: t.shape, data };
+};
+const augmentations: Readonly<Record<string, Augmentation>> = { random_crop: randomCrop, horizontal_flip: horizontalFlip, normalize };
+
+/** Hides exactly n − floor(n·(1 − ratio)) places of each sample: 1 is hidden. */
+export function hide(count: number, places: number, ratio: number, random: Random): Float32Array {
+  const hidden = places - Math.floor(places * (1 - ratio));
+  const data = new Float32Array(count * places);
+  for (let s = 0; s < count; s++) {
+    for (const place of random.shuffle(Array.from({ length: places }, (_, i) => i)).slice(0, hidden)) data[s * places + place] = 1;
+  }
+  return data;
+}
+
+/** `training`: the stream that augmentation draws from; `fed`: the stream of drawn inputs (a fixed one in evaluation). */
+export function prepare(batch: Batch, model: ModelDescription, training: Random | undefined, fed: Random): Batch {
+  const program = model.training;
+  const result: Record<string, HostTensor> = { ...batch };
+  for (const call of program?.augment ?? []) {
+    const row = augmentations[call.name];
+    if (!row) throw new DataError(`there is no augmentation ${call.name}`);
+    for (const wire of model.inputs) {
+      const t = result[wire.name];
+      if (t && wire.kind === "real" && wire.shape.length >= 3) result[wire.name] = row(t, call, training);
+    }
+  }
+  const count = Object.values(batch)[0]?.shape[0] ?? 0;
+  for (const { input, source } of program?.feed ?? []) {
+    const wire = model.inputs.find((w) => w.name === input);
+    const places = wire?.shape[1];
+    if (typeof places !== "number") throw new DataError(`input ${input} cannot be drawn: its size is not fixed`);
+    result[input] = { shape: [count, places], data: hide(count, places, option(source, "ratio", 0, 0.75), fed) };
+  }
+  return result;
+}

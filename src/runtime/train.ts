@@ -1,0 +1,165 @@
+/** The training loop: one for every engine. */
+import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadCheckpoint, saveCheckpoint, type Progress } from "./checkpoint.js";
+import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
+import type { DataSet, Split } from "./data/dataset.js";
+import { createMetrics } from "./metrics.js";
+import { prepare } from "./prepare.js";
+import { initialise, Random } from "./random.js";
+import { DataError } from "./safetensors.js";
+import { learningRate } from "./schedule.js";
+
+export interface TrainOptions {
+  readonly out: string;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly seed?: number;
+  readonly resume?: boolean;
+  /** Values to start from in place of the initial ones. */
+  readonly weights?: TensorMap;
+  /** Seconds between checkpoints within an epoch. */
+  readonly checkpointEvery?: number;
+}
+/** Where the loop speaks. */
+export interface Console {
+  readonly say: (text: string) => void;
+  /** Rewrites the line under the cursor; undefined where there is no terminal. */
+  readonly bar?: (text: string) => void;
+  /** True once the user has asked to stop. */
+  readonly interrupted: () => boolean;
+}
+export interface Evaluation {
+  readonly loss: number | undefined;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+export interface Summary extends Evaluation {
+  readonly steps: number;
+  readonly epochs: number;
+  readonly seconds: number;
+  readonly stopped: "finished" | "interrupted";
+}
+const evaluationSeed = 12345;
+
+/** Loss and metrics over a split; batches need not be of one size. */
+export async function evaluate(engine: TrainingEngine, model: ModelDescription, split: Split, batchSize: number, each?: (batch: Batch, outputs: TensorMap) => void): Promise<Evaluation> {
+  const metrics = createMetrics(model.training?.metrics ?? []);
+  const fed = Random.named(evaluationSeed, "feed");
+  let [total, count] = [0, 0];
+  for (let start = 0; start < split.size; start += batchSize) {
+    const indices = Array.from({ length: Math.min(batchSize, split.size - start) }, (_, i) => start + i);
+    const batch = prepare(split.batch(indices), model, undefined, fed);
+    const { loss, outputs } = await engine.evaluate(batch);
+    if (loss !== undefined) { total += loss * indices.length; count += indices.length; }
+    for (const m of metrics) {
+      const [output, target] = [outputs[m.output], batch[m.target]];
+      if (output && target) m.add(output, target);
+    }
+    each?.(batch, outputs);
+  }
+  return { loss: count > 0 ? total / count : undefined, metrics: Object.fromEntries(metrics.map((m) => [m.name, m.value()])) };
+}
+
+const clock = (seconds: number): string => (seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`);
+const showMetrics = (e: Evaluation): string => [e.loss === undefined ? "" : `loss ${e.loss.toFixed(4)}`, ...Object.entries(e.metrics).map(([k, v]) => `${k} ${v.toFixed(4)}`)].filter(Boolean).join(", ");
+
+export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
+  const program = model.training;
+  if (!program?.optimizer) throw new DataError("the network has no training program (no optimizer in its train block)");
+  const learned = model.parameters.filter((p) => p.trainable);
+  if (learned.length === 0) io.say("warning: the network has no learned parameter; nothing will change");
+  const batchSize = options.batchSize ?? program.batch;
+  const seed = options.seed ?? program.seed;
+  const rate = options.learningRate ?? program.optimizer.rate;
+  const perEpoch = Math.floor(data.train.size / batchSize);
+  if (perEpoch === 0) throw new DataError(`a batch of ${batchSize} is larger than the ${data.train.size} samples of ${data.name}`);
+  const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
+  const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
+  mkdirSync(options.out, { recursive: true });
+  const log = join(options.out, "log.csv");
+
+  let progress: Progress = {
+    step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
+    best: undefined, specHash: model.specHash, seed, batch: batchSize,
+  };
+  if (options.resume) {
+    const found = loadCheckpoint(options.out, model.specHash, io.say);
+    if (found.progress.batch !== batchSize || found.progress.seed !== seed) throw new DataError(`the run in ${options.out} had batch ${found.progress.batch} and seed ${found.progress.seed}; resume it with the same`);
+    await engine.setParameters(found.parameters);
+    await engine.setOptimizerState(found.state);
+    progress = found.progress;
+    io.say(`resumed at step ${progress.step}, epoch ${progress.epoch + 1}`);
+  } else {
+    const initial = { ...initialise(model.parameters, seed), ...options.weights };
+    const missing = model.parameters.filter((p) => !initial[p.name]).map((p) => p.name);
+    if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
+    await engine.setParameters(initial);
+    writeFileSync(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...program.metrics.map((m) => m.name)].join(",")}\n`);
+  }
+  if (!existsSync(log)) writeFileSync(log, "step,epoch,loss,learning_rate,seconds\n");
+  io.say(`${model.name} on ${engine.description}: ${learned.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US")} learned parameters, ${data.train.size} samples of ${data.name}, ${total} steps of ${batchSize}`);
+
+  const started = Date.now();
+  const firstStep = progress.step;
+  const every = (options.checkpointEvery ?? 60) * 1000;
+  let lastSave = Date.now();
+  let lastWord = 0;
+  let running = Number.NaN;
+  let result: Evaluation = { loss: undefined, metrics: {} };
+  const save = async (which: "last" | "best"): Promise<string> =>
+    saveCheckpoint(options.out, which, { progress, parameters: await engine.parameters(), state: await engine.optimizerState() });
+
+  while (progress.step < total) {
+    const orderRandom = Random.from(progress.epochRandom);
+    const order = orderRandom.shuffle(Array.from({ length: data.train.size }, (_, i) => i));
+    const random = Random.from(progress.random);
+    while (progress.position < perEpoch && progress.step < total) {
+      const step = progress.step + 1;
+      const indices = order.slice(progress.position * batchSize, (progress.position + 1) * batchSize);
+      const batch = prepare(data.train.batch(indices, random), model, random, random);
+      const now = learningRate(program.schedule, rate, step, total, perEpoch);
+      const { loss, gradientNorm } = await engine.trainStep(batch, { learningRate: now, step, seed: random.integer(2 ** 31) });
+      if (!Number.isFinite(loss) || (gradientNorm !== undefined && !Number.isFinite(gradientNorm))) {
+        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…); the state before it is in ${options.out}. A smaller learning rate, or clip in the optimizer, may help`);
+      }
+      running = Number.isNaN(running) ? loss : 0.95 * running + 0.05 * loss;
+      progress = { ...progress, step, position: progress.position + 1, random: random.state() };
+      const seconds = (Date.now() - started) / 1000;
+      const left = (seconds / (step - firstStep)) * (total - step);
+      const line = `epoch ${progress.epoch + 1}  step ${step}/${total}  loss ${running.toFixed(4)}  rate ${now.toExponential(2)}  ${clock(left)} left`;
+      if (io.bar) {
+        const width = 24;
+        const filled = Math.round((width * step) / total);
+        io.bar(`${"█".repeat(filled)}${"░".repeat(width - filled)}  ${line}`);
+      } else if (Date.now() - lastWord > 5000) {
+        io.say(line);
+        lastWord = Date.now();
+      }
+      if (progress.position < perEpoch) appendFileSync(log, `${step},${progress.epoch + 1},${loss},${now},${seconds.toFixed(3)}\n`);
+      if (io.interrupted()) {
+        const file = await save("last");
+        io.say(`interrupted: the state after step ${step} is in ${file}; --resume goes on from it`);
+        return { ...result, steps: step, epochs: progress.epoch, seconds, stopped: "interrupted" };
+      }
+      if (Date.now() - lastSave > every) {
+        await save("last");
+        lastSave = Date.now();
+      }
+    }
+    if (progress.position >= perEpoch) progress = { ...progress, epoch: progress.epoch + 1, position: 0, epochRandom: orderRandom.state() };
+    result = await evaluate(engine, model, data.test, batchSize);
+    const [first] = Object.values(result.metrics);
+    const score = first ?? result.loss;
+    const better = score !== undefined && (progress.best === undefined || (first !== undefined && ascending ? score > progress.best : score < progress.best));
+    if (better) progress = { ...progress, best: score };
+    appendFileSync(log, `${progress.step},${progress.epoch},${running},,${((Date.now() - started) / 1000).toFixed(3)},${[result.loss ?? "", ...Object.values(result.metrics)].join(",")}\n`);
+    io.bar?.("");
+    io.say(`epoch ${progress.epoch}: training loss ${running.toFixed(4)}; test ${showMetrics(result)}`);
+    await save("last");
+    if (better) await save("best");
+    lastSave = Date.now();
+  }
+  return { ...result, steps: progress.step, epochs: progress.epoch, seconds: (Date.now() - started) / 1000, stopped: "finished" };
+}
