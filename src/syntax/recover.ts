@@ -37,7 +37,8 @@ export function parseAndMend(
   const lexemes = [...original];
   const damage: Span[] = [];
   let quiet: ReadonlySet<IToken | undefined> | undefined;
-  let [reported, work, mendsHere] = [0, 0, 0];
+  const places = new Set<number>(); // one place, one message
+  let [work, mendsHere] = [0, 0];
   for (;;) {
     classifyWords(lexemes, start);
     parser.input = [...lexemes];
@@ -49,14 +50,14 @@ export function parseAndMend(
     work += lexemes.length;
     const isNew = !quiet?.has(mistake.lexeme) && !follows(mistake, strays);
     mendsHere = isNew ? 0 : mendsHere + 1;
-    if (reported >= mostDiagnostics || work > mostWork || mendsHere > 4 * mostMendsAtPlace) {
+    if (places.size >= mostDiagnostics || work > mostWork || mendsHere > 4 * mostMendsAtPlace) {
       reporter.report(tooManyMistakes({}, at(mistake.span())));
       return undefined;
     }
     const mend = mendsHere < mostMendsAtPlace ? firstMend(mistake) : { remove: Math.max(1, mistake.junk), insert: [] };
-    if (isNew && mend.diagnostic) {
+    if (isNew && mend.diagnostic && !places.has(mend.diagnostic.span.start)) {
       reporter.report(mend.diagnostic);
-      reported += 1;
+      places.add(mend.diagnostic.span.start);
     }
     const from = mistake.index + (mend.from ?? 0);
     const removed = lexemes.splice(from, mend.remove, ...mend.insert);
