@@ -1,8 +1,8 @@
 /** Checkpoints: one file each for the last and the best state, replaced whole, checked when read. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { HostTensor, TensorMap } from "./contract.js";
+import type { HostTensor, ModelDescription, TensorMap } from "./contract.js";
 import { DataError, readMetadata, readSafetensors, writeSafetensors } from "./safetensors.js";
 
 /** Where a run stands; with parameters and optimiser state, all that a resumed run needs. */
@@ -19,13 +19,18 @@ export interface Progress {
   readonly seed: number;
   readonly batch: number;
 }
+/** Of another layout, refused with a word; raised when what a checkpoint holds changes. */
+const format = "2";
 export interface Checkpoint {
   readonly progress: Progress;
   readonly parameters: TensorMap;
   readonly state: TensorMap;
 }
 const fileOf = (folder: string, which: "last" | "best"): string => join(folder, `${which}.safetensors`);
-const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+/** Over the progress too: a flipped digit of the step would otherwise resume another run without a word. */
+const digest = (tensors: TensorMap, progress: string): string =>
+  createHash("sha256").update(writeSafetensors(tensors)).update("\0").update(progress).digest("hex");
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 
 /** Written beside its place, forced to disk, then put in place: a killed run leaves the old or the new file, never half of one. */
 export function writeAtomically(file: string, bytes: Uint8Array): void {
@@ -41,29 +46,51 @@ export function writeAtomically(file: string, bytes: Uint8Array): void {
     }
     renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new DataError(`cannot write ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}; the state before it is untouched`);
+    try { rmSync(temporary, { force: true }); } catch { /* the folder does not let go of it; the first fault is the one to tell */ }
+    throw new DataError(`cannot write ${file}: ${codeOf(error)}; the state before it is untouched`);
   }
 }
 const prefixed = (map: TensorMap, prefix: string): [string, HostTensor][] => Object.entries(map).map(([k, v]) => [`${prefix}${k}`, v]);
 
 export function saveCheckpoint(folder: string, which: "last" | "best", checkpoint: Checkpoint): string {
   const tensors = Object.fromEntries([...prefixed(checkpoint.parameters, "parameter/"), ...prefixed(checkpoint.state, "state/")]);
-  const content = digest(writeSafetensors(tensors));
+  const progress = JSON.stringify(checkpoint.progress);
   const file = fileOf(folder, which);
-  writeAtomically(file, writeSafetensors(tensors, { format: "1", progress: JSON.stringify(checkpoint.progress), sha256: content }));
+  writeAtomically(file, writeSafetensors(tensors, { format, progress, sha256: digest(tensors, progress) }));
   return file;
 }
+/** Of another network: falling back to an older state would not help. */
+class ForeignCheckpoint extends DataError {}
+
 function readCheckpoint(file: string, specHash: string): Checkpoint {
-  const bytes = readFileSync(file);
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new DataError(`cannot read ${file}: ${codeOf(error)}`);
+  }
   const metadata = readMetadata(bytes, file);
-  if (metadata["format"] !== "1" || metadata["progress"] === undefined) throw new DataError(`${file} is no checkpoint of this version`);
+  const { format: found, progress: text } = metadata;
+  if (found === undefined || text === undefined) throw new DataError(`${file} is no checkpoint: its notes have no format and progress`);
+  if (found !== format) throw new DataError(`${file} is a checkpoint of format ${found.slice(0, 20)}; this version reads format ${format}. Export its weights with the version that wrote it`);
   const tensors = readSafetensors(bytes, file);
-  if (digest(writeSafetensors(tensors)) !== metadata["sha256"]) throw new DataError(`${file} is damaged: its checksum does not fit`);
-  const progress = JSON.parse(metadata["progress"]) as Progress;
-  if (progress.specHash !== specHash) throw new DataError(`${file} belongs to another spec (hash ${progress.specHash.slice(0, 12)}…, this one has ${specHash.slice(0, 12)}…)`);
+  if (digest(tensors, text) !== metadata["sha256"]) throw new DataError(`${file} is damaged: its checksum does not fit`);
+  // The checksum fits, so this is what was written.
+  const progress = JSON.parse(text) as Progress;
+  if (progress.specHash !== specHash) throw new ForeignCheckpoint(`${file} belongs to another spec (hash ${progress.specHash.slice(0, 12)}…, this one has ${specHash.slice(0, 12)}…)`);
   const part = (prefix: string): TensorMap => Object.fromEntries(Object.entries(tensors).filter(([k]) => k.startsWith(prefix)).map(([k, v]) => [k.slice(prefix.length), v]));
   return { progress, parameters: part("parameter/"), state: part("state/") };
+}
+/** Values for a model's parameters, all of them and of the right shape, or none: throws DataError that names every one that is wrong. */
+export function checkValues(model: ModelDescription, values: TensorMap, source: string, say?: (text: string) => void): void {
+  const wrong = model.parameters.flatMap((p) => {
+    const t = Object.hasOwn(values, p.name) ? values[p.name] : undefined;
+    if (!t) return [`${p.name} is missing`];
+    return t.shape.join() === p.shape.join() ? [] : [`${p.name} is [${t.shape.join(", ")}], wanted [${p.shape.join(", ")}]`];
+  });
+  if (wrong.length > 0) throw new DataError(`${source} does not fit ${model.name}, nothing was loaded: ${wrong.join("; ")}`);
+  const unused = Object.keys(values).filter((name) => !model.parameters.some((p) => p.name === name));
+  if (unused.length > 0) say?.(`warning: ${source} has tensors that nothing uses: ${unused.join(", ")}`);
 }
 /** The last state; where it cannot be read, the best one, with a word. */
 export function loadCheckpoint(folder: string, specHash: string, say: (text: string) => void): Checkpoint {
@@ -72,10 +99,14 @@ export function loadCheckpoint(folder: string, specHash: string, say: (text: str
   try {
     return readCheckpoint(last, specHash);
   } catch (error) {
-    if (!existsSync(best) || (error instanceof DataError && error.message.includes("another spec"))) throw error instanceof DataError ? error : new DataError(`cannot read ${last}`);
+    if (!existsSync(best) || error instanceof ForeignCheckpoint) throw error;
     say(`${error instanceof Error ? error.message : String(error)}; going on from ${best}`);
     return readCheckpoint(best, specHash);
   }
+}
+/** What a killed run was writing when it died. */
+export function removeUnfinished(folder: string): void {
+  for (const name of readdirSync(folder)) if (/^(last|best)\.safetensors\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 export function loadBest(folder: string, specHash: string): Checkpoint | undefined {
   const file = fileOf(folder, "best");

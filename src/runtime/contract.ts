@@ -131,6 +131,11 @@ export interface TrainingEngine {
   /** Everything else that a resumed run needs: moments, … ; float32, named `<parameter>/m` and so on. */
   optimizerState(): Promise<TensorMap>;
   setOptimizerState(state: TensorMap): Promise<void>;
+  /**
+   * Where numbers stop being finite for this batch, asked once, after a training step that was not: the first step of the network
+   * (`block.3.compress`) whose value is not finite, else the parameter from which on backwards the gradient is not.
+   */
+  locate?(batch: Batch): Promise<string | undefined>;
   /** Count of live device tensors, where the engine can tell; flat across steps. */
   tensorCount?(): number;
   dispose(): void;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ArgumentFault, parseArguments, type ProgramOptions } from "./arguments.js";
-import { loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
+import { checkValues, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
 import type { ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
 import type { DataSet } from "./data/dataset.js";
@@ -43,7 +43,10 @@ function weightsOf(file: string | undefined): TensorMap | undefined {
 }
 /** The best state of a run (the last where there is none), or the weights named. */
 export async function loadWeights(pack: Package, options: ProgramOptions, io: Console): Promise<TensorMap> {
-  return weightsOf(options.weights) ?? (loadBest(options.out, pack.model.specHash) ?? loadCheckpoint(options.out, pack.model.specHash, io.say)).parameters;
+  const given = weightsOf(options.weights);
+  const values = given ?? (loadBest(options.out, pack.model.specHash) ?? loadCheckpoint(options.out, pack.model.specHash, io.say)).parameters;
+  checkValues(pack.model, values, given ? String(options.weights) : `the checkpoint in ${options.out}`, io.say);
+  return values;
 }
 async function runTrain(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
   const data = await dataOf(pack, options);

@@ -115,7 +115,11 @@ function readData(bytes: Uint8Array, e: Entry): HostTensor["data"] {
     case "F32": return new Float32Array(own);
     case "F16": return Float32Array.from(new Uint16Array(own), (b) => halfToFloat(b, false));
     case "BF16": return Float32Array.from(new Uint16Array(own), (b) => halfToFloat(b, true));
-    case "I64": return Int32Array.from(new BigInt64Array(own), Number);
+    case "I64": {
+      const wide = new BigInt64Array(own);
+      // Numbers past 2^31 would wrap around in an Int32Array, without a word.
+      return wide.every((x) => BigInt.asIntN(32, x) === x) ? Int32Array.from(wide, Number) : Float64Array.from(wide, Number);
+    }
     case "I32": return new Int32Array(own);
     case "I16": return Int32Array.from(new Int16Array(own));
     case "I8": return Int32Array.from(new Int8Array(own));

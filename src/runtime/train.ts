@@ -1,7 +1,7 @@
 /** The training loop: one for every engine. */
-import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadCheckpoint, saveCheckpoint, type Progress } from "./checkpoint.js";
+import { checkValues, loadCheckpoint, removeUnfinished, saveCheckpoint, type Progress } from "./checkpoint.js";
 import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { createMetrics } from "./metrics.js";
@@ -65,6 +65,23 @@ export async function evaluate(engine: TrainingEngine, model: ModelDescription, 
 const clock = (seconds: number): string => (seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`);
 const showMetrics = (e: Evaluation): string => [e.loss === undefined ? "" : `loss ${e.loss.toFixed(4)}`, ...Object.entries(e.metrics).map(([k, v]) => `${k} ${v.toFixed(4)}`)].filter(Boolean).join(", ");
 
+/** A failing disk in words; what was saved before it stays. */
+function onDisk(what: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    throw new DataError(`cannot write ${what}: ${(error as NodeJS.ErrnoException).code ?? String(error)}; what was saved before is untouched`);
+  }
+}
+const firstWord = (line: string): number => Number(line.slice(0, line.indexOf(",")));
+/** A run that was killed has logged steps that its last checkpoint does not know; they are taken anew. */
+function trimLog(log: string, step: number): void {
+  const [head = "", ...rows] = readFileSync(log, "utf8").split("\n");
+  const kept = rows.filter((r) => r !== "" && firstWord(r) <= step);
+  writeFileSync(log, `${[head, ...kept].join("\n")}\n`);
+}
+const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
+
 export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
   const program = model.training;
   if (!program?.optimizer) throw new DataError("the network has no training program (no optimizer in its train block)");
@@ -73,11 +90,12 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const batchSize = options.batchSize ?? program.batch;
   const seed = options.seed ?? program.seed;
   const rate = options.learningRate ?? program.optimizer.rate;
+  if (batchSize < 1) throw new DataError(`a batch of ${batchSize} samples is none`);
   const perEpoch = Math.floor(data.train.size / batchSize);
   if (perEpoch === 0) throw new DataError(`a batch of ${batchSize} is larger than the ${data.train.size} samples of ${data.name}`);
   const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
   const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
-  mkdirSync(options.out, { recursive: true });
+  onDisk(options.out, () => { mkdirSync(options.out, { recursive: true }); removeUnfinished(options.out); });
   const log = join(options.out, "log.csv");
 
   let progress: Progress = {
@@ -87,18 +105,23 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   if (options.resume) {
     const found = loadCheckpoint(options.out, model.specHash, io.say);
     if (found.progress.batch !== batchSize || found.progress.seed !== seed) throw new DataError(`the run in ${options.out} had batch ${found.progress.batch} and seed ${found.progress.seed}; resume it with the same`);
+    // One spec gives networks of several sizes: by presets, by --set.
+    checkValues(model, found.parameters, `the checkpoint in ${options.out}`);
     await engine.setParameters(found.parameters);
     await engine.setOptimizerState(found.state);
     progress = found.progress;
     io.say(`resumed at step ${progress.step}, epoch ${progress.epoch + 1}`);
   } else {
     const initial = { ...initialise(model.parameters, seed), ...options.weights };
-    const missing = model.parameters.filter((p) => !initial[p.name]).map((p) => p.name);
+    const missing = model.parameters.filter((p) => !Object.hasOwn(initial, p.name)).map((p) => p.name);
     if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
+    if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);
     await engine.setParameters(initial);
-    writeFileSync(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...program.metrics.map((m) => m.name)].join(",")}\n`);
   }
-  if (!existsSync(log)) writeFileSync(log, "step,epoch,loss,learning_rate,seconds\n");
+  onDisk(log, () => {
+    if (options.resume && existsSync(log)) trimLog(log, progress.step);
+    else writeFileSync(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...program.metrics.map((m) => m.name)].join(",")}\n`);
+  });
   io.say(`${model.name} on ${engine.description}: ${learned.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US")} learned parameters, ${data.train.size} samples of ${data.name}, ${total} steps of ${batchSize}`);
 
   const started = Date.now();
@@ -111,6 +134,13 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const save = async (which: "last" | "best"): Promise<string> =>
     saveCheckpoint(options.out, which, { progress, parameters: await engine.parameters(), state: await engine.optimizerState() });
 
+  /** The state before a step that failed, where the engine has kept it. */
+  const keepState = async (): Promise<string> => {
+    const spoilt = unfinite(await engine.parameters());
+    if (spoilt.length === 0 && unfinite(await engine.optimizerState()).length === 0) return `the state before it is in ${await save("last")}`;
+    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}the last checkpoint in ${options.out} is the last good state`;
+  };
+
   while (progress.step < total) {
     const orderRandom = Random.from(progress.epochRandom);
     const order = orderRandom.shuffle(Array.from({ length: data.train.size }, (_, i) => i));
@@ -122,7 +152,9 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
       const now = learningRate(program.schedule, rate, step, total, perEpoch);
       const { loss, gradientNorm } = await engine.trainStep(batch, { learningRate: now, step, seed: random.integer(2 ** 31) });
       if (!Number.isFinite(loss) || (gradientNorm !== undefined && !Number.isFinite(gradientNorm))) {
-        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…); the state before it is in ${options.out}. A smaller learning rate, or clip in the optimizer, may help`);
+        const where = await engine.locate?.(batch);
+        const kept = await keepState();
+        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. A smaller learning rate, or clip in the optimizer, may help`);
       }
       running = Number.isNaN(running) ? loss : 0.95 * running + 0.05 * loss;
       progress = { ...progress, step, position: progress.position + 1, random: random.state() };
@@ -137,7 +169,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
         io.say(line);
         lastWord = Date.now();
       }
-      if (progress.position < perEpoch) appendFileSync(log, `${step},${progress.epoch + 1},${loss},${now},${seconds.toFixed(3)}\n`);
+      if (progress.position < perEpoch) onDisk(log, () => appendFileSync(log, `${step},${progress.epoch + 1},${loss},${now},${seconds.toFixed(3)}\n`));
       if (io.interrupted()) {
         const file = await save("last");
         io.say(`interrupted: the state after step ${step} is in ${file}; --resume goes on from it`);
@@ -152,9 +184,9 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     result = await evaluate(engine, model, data.test, batchSize);
     const [first] = Object.values(result.metrics);
     const score = first ?? result.loss;
-    const better = score !== undefined && (progress.best === undefined || (first !== undefined && ascending ? score > progress.best : score < progress.best));
+    const better = score !== undefined && Number.isFinite(score) && (progress.best === undefined || (first !== undefined && ascending ? score > progress.best : score < progress.best));
     if (better) progress = { ...progress, best: score };
-    appendFileSync(log, `${progress.step},${progress.epoch},${running},,${((Date.now() - started) / 1000).toFixed(3)},${[result.loss ?? "", ...Object.values(result.metrics)].join(",")}\n`);
+    onDisk(log, () => appendFileSync(log, `${progress.step},${progress.epoch},${running},,${((Date.now() - started) / 1000).toFixed(3)},${[result.loss ?? "", ...Object.values(result.metrics)].join(",")}\n`));
     io.bar?.("");
     io.say(`epoch ${progress.epoch}: training loss ${running.toFixed(4)}; test ${showMetrics(result)}`);
     await save("last");

@@ -10,9 +10,11 @@ export interface TrainingModels {
   readonly train: Uint8Array;
   /** Batch and parameters in; outputs and loss out. */
   readonly evaluate: Uint8Array;
+  /** As `evaluate`, with the variable after every step among the outputs. */
+  readonly probe?: Uint8Array;
 }
-/** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". */
-export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string): TrainingModels {
+/** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". `probing`: `evaluation` with probes. */
+export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph): TrainingModels {
   const optimizer = description.training?.optimizer;
   if (!optimizer) throw new Error("the network has no optimizer");
   const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
@@ -28,5 +30,6 @@ export function trainingModels(training: Graph, evaluation: Graph, description: 
   return {
     train: emit(step.graph, step.inputs, `One training step (${optimizer.kind}): forward, backward, update. Feed each output NAME/next as NAME in the next step.`),
     evaluate: emit(parametersAsInputs(evaluation), parameters, "Outputs and loss for given parameters."),
+    ...(probing ? { probe: emit(parametersAsInputs(probing), parameters, "The variable after every step, outputs and loss for given parameters.") } : {}),
   };
 }

@@ -27,12 +27,26 @@ export interface Labelled {
   readonly shape: readonly number[];
   readonly images: Float32Array;
   readonly labels: Int32Array;
+  /** Where a sample's label stands, for messages: file and place. */
+  readonly placeOf?: (sample: number) => string;
 }
 
 export function option(call: PlainCall, name: string, position: number, otherwise?: number): number {
   const value = call.named[name] ?? call.positional[position] ?? otherwise;
   if (typeof value !== "number") throw new DataError(`data ${call.name}: ${name} must be a number`);
   return value;
+}
+/** An option that counts something, so that a typing error does not become an allocation of terabytes. */
+export function countOption(call: PlainCall, name: string, otherwise: number, least = 1): number {
+  const n = option(call, name, 9, otherwise);
+  if (!Number.isInteger(n) || n < least || n > largestCount) throw new DataError(`data ${call.name}: ${name} must be a whole number from ${least} to ${largestCount}, not ${n}`);
+  return n;
+}
+const largestCount = 100_000_000;
+/** Widths must agree before samples are made: an engine's message about shapes would name neither source nor input. */
+export function checkWidth(wire: WireTensor, width: number, source: string): void {
+  const wanted = wire.shape.slice(1);
+  if (wanted.length !== 1 || wanted[0] !== width) throw new DataError(`data ${source} gives vectors of ${width} entries, and ${wire.name} takes [${wanted.join(", ")}]`);
 }
 export function pathOption(call: PlainCall): string {
   const [path] = call.positional;
@@ -56,7 +70,7 @@ export function labelledSplit(data: Labelled, image: WireTensor, label: WireTens
   if (count === 0) throw new DataError(`data ${source} has no samples`);
   if (label?.classes !== undefined) {
     const at = data.labels.findIndex((l) => l < 0 || l >= (label.classes as number));
-    if (at >= 0) throw new DataError(`data ${source}: sample ${at + 1} has label ${data.labels[at]}, and ${label.name} has ${label.classes} classes, 0 to ${label.classes - 1}`);
+    if (at >= 0) throw new DataError(`${data.placeOf?.(at) ?? `data ${source}: sample ${at + 1}`} has label ${data.labels[at]}, and ${label.name} has ${label.classes} classes, 0 to ${label.classes - 1}`);
   }
   return {
     size: count,
@@ -72,5 +86,5 @@ export function labelledSplit(data: Labelled, image: WireTensor, label: WireTens
 export function labelledSet(name: string, train: Labelled, test: Labelled, { model }: SourceContext): DataSet {
   const image = model.inputs.find((w) => w.kind === "real" && w.shape.length === 4) ?? slot(model.inputs, "real", name, "images");
   const label = model.targets.find((w) => w.kind === "class");
-  return { name, train: labelledSplit(train, image, label, name), test: labelledSplit(test, image, label, name) };
+  return { name, train: labelledSplit(train, image, label, `${name} (training split)`), test: labelledSplit(test, image, label, `${name} (test split)`) };
 }

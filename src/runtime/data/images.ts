@@ -69,7 +69,7 @@ function idxPair(folder: string, prefix: string): Labelled {
   if (labels.shape.length !== 1 || labels.shape[0] !== count) throw new DataError(`${labels.file}: has ${labels.shape.join("×")} labels for ${count} images`);
   const pixels = new Float32Array(images.data.length);
   for (let i = 0; i < pixels.length; i++) pixels[i] = (images.data[i] as number) / 255;
-  return { shape: [1, rows, cols], images: pixels, labels: Int32Array.from(labels.data) };
+  return { shape: [1, rows, cols], images: pixels, labels: Int32Array.from(labels.data), placeOf: (i) => `${labels.file}: entry ${i + 1}` };
 }
 export function idx(call: PlainCall, context: SourceContext): DataSet {
   const folder = resolve(context.baseDirectory, pathOption(call));
@@ -94,13 +94,27 @@ export function cifar10(call: PlainCall, context: SourceContext): DataSet {
       labels[at] = part[start] as number;
       for (let i = 0; i < 3072; i++) images[at * 3072 + i] = (part[start + 1 + i] as number) / 255;
     }
-    return { shape: [3, 32, 32], images, labels };
+    const placeOf = (sample: number): string => {
+      let before = 0;
+      const which = parts.findIndex((p) => (before += p.length / cifarRecord) > sample);
+      return `${join(folder, names[which] ?? "")}: record ${sample - before + (parts[which]?.length ?? 0) / cifarRecord + 1}`;
+    };
+    return { shape: [3, 32, 32], images, labels, placeOf };
   };
-  const batches = existsSync(folder) ? readdirSync(folder).filter((f) => /^data_batch_\d+\.bin$/.test(f)).sort() : [];
+  const batches = existsSync(folder) ? entries(folder).filter((f) => /^data_batch_\d+\.bin$/.test(f)).sort() : [];
   if (batches.length === 0) throw new DataError(`${folder} has no data_batch_*.bin`);
   return labelledSet("cifar10", load(batches), load(["test_batch.bin"]), context);
 }
 
+/** Names in a folder, sorted, so that no file system's order shows. */
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    throw new DataError(`cannot read folder ${folder}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+}
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 const pictures = /\.(png|jpe?g|webp|gif|tiff?|avif)$/i;
 /** A folder for each class, or train/ and test/ with such folders; the shorter side is scaled and the middle cut out. */
 export async function images(call: PlainCall, context: SourceContext): Promise<DataSet> {
@@ -109,22 +123,27 @@ export async function images(call: PlainCall, context: SourceContext): Promise<D
   const [, channels, height, width] = wire?.shape ?? [];
   if (!wire || typeof channels !== "number" || typeof height !== "number" || typeof width !== "number") throw new DataError("data images gives images, and the network takes none of a fixed size");
   const sharp = (await import("sharp")).default;
-  const folders = (path: string): string[] => readdirSync(path).filter((f) => statSync(join(path, f)).isDirectory()).sort();
+  const folders = (path: string): string[] => entries(path).filter((f) => isFolder(join(path, f)));
   if (!existsSync(folder)) throw new DataError(`there is no folder ${folder}`);
-  const split = existsSync(join(folder, "train"));
+  const split = isFolder(join(folder, "train"));
   const classes = folders(split ? join(folder, "train") : folder);
   if (classes.length === 0) throw new DataError(`${folder} has no folder for a class`);
+  if (split) {
+    const stranger = folders(join(folder, "test")).find((f) => !classes.includes(f));
+    if (stranger !== undefined) throw new DataError(`${join(folder, "test", stranger)}: class ${stranger} is not in ${join(folder, "train")}`);
+  }
   const load = async (root: string, keep: (i: number) => boolean): Promise<Labelled> => {
     const [pixels, labels]: [Float32Array[], number[]] = [[], []];
     for (const [label, name] of classes.entries()) {
       const path = join(root, name);
-      const files = existsSync(path) ? readdirSync(path).filter((f) => pictures.test(f)).sort() : [];
+      const files = existsSync(path) ? entries(path).filter((f) => pictures.test(f)) : [];
       if (files.length === 0) throw new DataError(`class folder ${path} has no image`);
       for (const [i, file] of files.entries()) {
         if (!keep(i)) continue;
         try {
           const { data } = await sharp(join(path, file)).resize(width, height, { fit: "cover" }).removeAlpha()
             .toColourspace(channels === 1 ? "b-w" : "srgb").raw().toBuffer({ resolveWithObject: true });
+          if (data.length !== channels * height * width) throw new Error(`it has ${data.length / (height * width)} channels, and ${wire.name} takes ${channels}`);
           const image = new Float32Array(channels * height * width);
           for (let c = 0; c < channels; c++) for (let p = 0; p < height * width; p++) image[c * height * width + p] = (data[p * channels + c] as number) / 255;
           pixels.push(image);
@@ -136,9 +155,10 @@ export async function images(call: PlainCall, context: SourceContext): Promise<D
     }
     const whole = new Float32Array(pixels.length * channels * height * width);
     pixels.forEach((p, i) => whole.set(p, i * p.length));
-    return { shape: [channels, height, width], images: whole, labels: Int32Array.from(labels) };
+    return { shape: [channels, height, width], images: whole, labels: Int32Array.from(labels), placeOf: (i) => join(root, classes[labels[i] ?? 0] ?? "") };
   };
   const train = await load(split ? join(folder, "train") : folder, (i) => split || i % 10 !== 9);
   const test = await load(split ? join(folder, "test") : folder, (i) => split || i % 10 === 9);
+  if (test.labels.length === 0) throw new DataError(`${folder}: no class has ten images, so none is left for the test split; give it train/ and test/`);
   return labelledSet("images", train, test, context);
 }

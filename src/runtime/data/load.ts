@@ -9,6 +9,7 @@ type Source = (call: PlainCall, context: SourceContext) => DataSet | Promise<Dat
 const sources: Readonly<Record<string, Source>> = { mnist, idx, cifar10, images, text, sparse_codes: sparseCodes, gaussians };
 
 export async function loadData(call: PlainCall, context: SourceContext): Promise<DataSet> {
+  if (call.name === "none") throw new DataError("the train block names no data; add a data clause, or name some with --data");
   const source = Object.hasOwn(sources, call.name) ? sources[call.name] : undefined;
   if (!source) throw new DataError(`there is no data source ${call.name}; there are ${Object.keys(sources).join(", ")}`);
   return source(call, context);

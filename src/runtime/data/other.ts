@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { HostTensor, PlainCall } from "../contract.js";
 import { Random } from "../random.js";
 import { DataError } from "../safetensors.js";
-import { type DataSet, option, pathOption, slot, type SourceContext, type Split } from "./dataset.js";
+import { checkWidth, countOption, type DataSet, option, pathOption, slot, type SourceContext, type Split } from "./dataset.js";
 
 /** Bytes where the network has 256 symbols, else the characters of the file, which must fit. The last tenth is for evaluation. */
 export function text(call: PlainCall, { model, baseDirectory }: SourceContext): DataSet {
@@ -35,6 +35,25 @@ export function text(call: PlainCall, { model, baseDirectory }: SourceContext): 
   });
   return { name: "text", train: split(tokens.slice(0, cut)), test: split(tokens.slice(cut)) };
 }
+/** How many bytes, from the first, are UTF-8: the longest prefix that decodes. */
+function validPrefix(bytes: Uint8Array): number {
+  const decodes = (end: number): boolean => {
+    try {
+      // A character cut by the end of the prefix is no fault of it.
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream: true });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let [good, bad] = [0, bytes.length + 1];
+  while (bad - good > 1) {
+    const middle = (good + bad) >>> 1;
+    if (decodes(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
 export function vocabulary(content: string): readonly string[] {
   return [...new Set(content)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
 }
@@ -43,7 +62,7 @@ function characters(bytes: Uint8Array, file: string, symbols: number): Int32Arra
   try {
     content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new DataError(`${file} is not UTF-8; with 256 symbols it is read as bytes`);
+    throw new DataError(`${file} is not UTF-8 at byte ${validPrefix(bytes) + 1}; with 256 symbols it is read as bytes`);
   }
   const known = new Map(vocabulary(content).map((c, i) => [c, i]));
   if (known.size > symbols) throw new DataError(`${file} has ${known.size} characters, and the network ${symbols} symbols`);
@@ -62,13 +81,17 @@ const rowsSplit = (count: number, rows: Readonly<Record<string, { width: number;
 /** y = A x + noise with x sparse: each entry is there with probability `sparsity`, standard normal. */
 export function sparseCodes(call: PlainCall, { model, parameters }: SourceContext): DataSet {
   const reference = call.named["dictionary"];
-  const name = typeof reference === "object" ? reference.reference : String(reference);
-  const A = parameters[name];
-  if (!A) throw new DataError(`data sparse_codes: there is no parameter ${name}`);
+  const name = typeof reference === "object" ? reference.reference : undefined;
+  if (name === undefined) throw new DataError("data sparse_codes: dictionary must name a fixed parameter: sparse_codes(dictionary: A)");
+  const A = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+  if (!A) throw new DataError(`data sparse_codes: there is no fixed parameter ${name} with values of its own`);
+  if (A.shape.length !== 2) throw new DataError(`data sparse_codes: dictionary ${name} is [${A.shape.join(", ")}], and a matrix is wanted`);
   const [m = 0, q = 0] = A.shape;
-  const [sparsity, noise, size] = [option(call, "sparsity", 9, 0.1), option(call, "noise", 9, 0.01), option(call, "size", 9, 10000)];
+  const [sparsity, noise, size] = [option(call, "sparsity", 9, 0.1), option(call, "noise", 9, 0.01), countOption(call, "size", 10000)];
   const input = slot(model.inputs, "real", "sparse_codes", "signals");
   const target = model.targets.find((w) => w.kind === "real");
+  checkWidth(input, m, "sparse_codes");
+  if (target) checkWidth(target, q, "sparse_codes");
   const make = (count: number, seed: number): Split => {
     const random = Random.named(seed, "sparse_codes");
     const [x, y] = [new Float32Array(count * q), new Float32Array(count * m)];
@@ -86,9 +109,11 @@ export function sparseCodes(call: PlainCall, { model, parameters }: SourceContex
 }
 /** Classes around random directions, with Gaussian noise, on the unit sphere (Chan et al. 2021, section 5.1). */
 export function gaussians(call: PlainCall, { model }: SourceContext): DataSet {
-  const [classes, dim, noise, each] = [option(call, "classes", 9, 2), option(call, "dim", 9, 2), option(call, "noise", 9, 0.1), option(call, "per_class", 9, 100)];
+  const [classes, dim, noise, each] = [countOption(call, "classes", 2), countOption(call, "dim", 2), option(call, "noise", 9, 0.1), countOption(call, "per_class", 100)];
   const input = slot(model.inputs, "real", "gaussians", "points");
   const target = model.targets.find((w) => w.kind === "class");
+  checkWidth(input, dim, "gaussians");
+  if (target?.classes !== undefined && classes > target.classes) throw new DataError(`data gaussians has ${classes} classes, and ${target.name} ${target.classes}`);
   const unit = (v: number[]): number[] => { const n = Math.hypot(...v) || 1; return v.map((x) => x / n); };
   const directions = Random.named(1, "directions");
   const means = Array.from({ length: classes }, () => unit(Array.from({ length: dim }, () => directions.normal())));

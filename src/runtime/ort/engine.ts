@@ -11,6 +11,7 @@ export interface OrtTensor {
 }
 export interface OrtSession {
   readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
   run(feeds: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>;
   release?(): Promise<void>;
 }
@@ -23,6 +24,8 @@ export interface OrtModels {
   readonly train: Uint8Array;
   /** Outputs and loss; parameters are inputs. */
   readonly evaluate: Uint8Array;
+  /** As `evaluate`, with the value after every step among the outputs: what finds the layer where numbers stop being finite. */
+  readonly probe?: Uint8Array;
 }
 
 const next = (name: string): string => `${name}/next`;
@@ -59,6 +62,17 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   const corrections = (step: number): readonly [number, number] => program.kind === "adam" || program.kind === "adamw"
     ? [1 / (1 - program.beta1 ** step), 1 / (1 - program.beta2 ** step)] : [1, 1];
 
+  // After a step that failed: the learned parameters whose new values would not be finite, in the network's order.
+  let spoilt: readonly string[] = [];
+  const finite = (t: OrtTensor | undefined): boolean => ((t?.data ?? []) as Float32Array).every((x) => Number.isFinite(x));
+  const firstUnfinite = async (batch: Batch): Promise<string | undefined> => {
+    if (!models.probe) return undefined;
+    const probe = await ort.InferenceSession.create(models.probe, session);
+    const out = await probe.run(feedsFor(probe, batch, {}));
+    await probe.release?.();
+    return probe.outputNames.find((name) => !finite(out[name]));
+  };
+
   return {
     description: `${options.name ?? "onnxruntime"} (${options.threads ?? "default"} threads)`,
     async trainStep(batch, { learningRate, step }): Promise<StepResult> {
@@ -68,12 +82,21 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
       const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array)[0]);
       // A step that is not finite must not be taken over.
       if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) {
+        spoilt = [];
         for (const map of [values, state]) for (const name of map.keys()) {
           const fresh = out[next(name)];
           if (fresh) map.set(name, fresh);
         }
       }
+      else spoilt = learned.map((p) => p.name).filter((name) => !finite(out[next(name)]));
       return { loss, gradientNorm };
+    },
+    async locate(batch) {
+      const forward = await firstUnfinite(batch);
+      if (forward !== undefined) return forward;
+      // Backwards, what is not finite spreads from the later layers to the earlier: the last one affected is where it begins.
+      const last = spoilt.at(-1);
+      return last === undefined ? undefined : `the gradient of ${last}${spoilt.length > 1 ? ` (and of ${spoilt.length - 1} parameter${spoilt.length > 2 ? "s" : ""} before it)` : ""}`;
     },
     async evaluate(batch) {
       const out = await evaluate.run(feedsFor(evaluate, batch, {}));
