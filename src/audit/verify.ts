@@ -41,7 +41,7 @@ function membersOf(environment: Environment, variable: Variable, count: number):
   return all.map((v) => v ?? value(variable.shape.map((d) => evaluateDim(d, environment.dims)), new Float64Array(variable.shape.reduce((n, d) => n * evaluateDim(d, environment.dims), 1))));
 }
 /** `stop(X)` as a symbol of its own, so that finite differences hold it still. */
-function frozen(e: Expr): { expression: Expr; held: ReadonlyMap<string, Expr> } {
+export function frozen(e: Expr): { expression: Expr; held: ReadonlyMap<string, Expr> } {
   const held = new Map<string, Expr>();
   const expression = rewrite(e, (x) => {
     if (x.kind !== "apply" || x.fn !== "stop" || !x.args[0]) return x;

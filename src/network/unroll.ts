@@ -12,6 +12,7 @@ import { dropStops } from "../calculus/derive.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { prenormHole, type TypedLayer, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
 import { mixesSamples } from "./batch-axis.js";
+import { spreadLets } from "./lets.js";
 import { batchMixed, captureInLoop, targetLeft, thenRequired, whenUndecided } from "./diagnostics.js";
 import { atRest, momentumFactor, type MomentumState } from "./momentum.js";
 import type { NetworkParameter, UnrolledNetwork, UnrolledStatement, ValueType } from "./network.js";
@@ -162,18 +163,7 @@ class Unroller {
     }
   }
   private spread(e: Expr, scope: Scope): Expr {
-    if (!scope.lets || scope.lets.size === 0) return e;
-    let now = e;
-    for (let round = 0; round < 64; round++) {
-      const next = substitute(now, (s) => {
-        const own = s.role === "let" ? scope.lets?.get(s.name) : undefined;
-        if (!own) return undefined;
-        return own.index && s.member ? renameFreeIndex(own.value, own.index, s.member) : own.value;
-      });
-      if (next === now) return now;
-      now = next;
-    }
-    return now;
+    return spreadLets(e, scope.lets);
   }
   private namesNow(scope: Scope, more: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
     return new Map([...scope.names, ...this.outputNames, ...this.current, ...more]);
