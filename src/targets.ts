@@ -25,10 +25,11 @@ export function planOf(network: CompiledNetwork, options: LowerOptions): Plan {
   return schedule(graphOf(network, options));
 }
 
-/** The update of every step as a line of text, by the step's name in the spec (`block.compress`). */
-export function equations(network: CompiledNetwork): readonly { readonly path: string; readonly text: string }[] {
+/** The update of every step as a line of text, by the step's place (`block/compress`). */
+export function equations(network: CompiledNetwork): readonly { readonly path: string; readonly variable: string; readonly text: string }[] {
   return explainNetwork(network.typed, network.derivations).map((s) => ({
     path: s.name.replace(".", "/"),
+    variable: s.variable,
     text: `${s.variable} <- ${showExpr(s.derivation.update)}`,
   }));
 }

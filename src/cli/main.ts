@@ -55,6 +55,12 @@ export function program(): Command {
     .option("--trials <n>", "random points for each check", wholeNumber)
     .option("--seed <n>", "seed of the points", wholeNumber)
     .action(async (file, options) => (await import("./commands/verify.js")).verify(file, options));
+  withSpec(add("audit <file>", "what every step does on real tokens: exact, after each lemma, as built"))
+    .option("--weights <file>", "weights.safetensors; without it the seeded initial values; several times to compare", collect)
+    .option("--data <source>", "mnist, text:FILE, images:DIR, …, or a safetensors file of the inputs; else the spec's own")
+    .option("--samples <n>", "how many samples", wholeNumber)
+    .option("--seed <n>", "seed of the initial values and of the choice of samples", wholeNumber)
+    .action(async (file, options) => (await import("./commands/audit.js")).audit(file, options));
   add("fmt <file...>", "format specs in place; - reads standard input")
     .option("--check", "change nothing; exit 1 if a file is not formatted")
     .action(async (files, options) => (await import("./commands/fmt.js")).fmt(files, options));

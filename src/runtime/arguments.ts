@@ -4,6 +4,8 @@ import { parseDataOption } from "./data/load.js";
 import type { PlainCall } from "./contract.js";
 
 export interface ProgramOptions {
+  /** ort or tfjs, where a package has both. */
+  readonly engine?: string;
   readonly backend?: string;
   readonly epochs?: number;
   readonly steps?: number;
@@ -21,7 +23,7 @@ export class ArgumentFault extends Error {
   override name = "ArgumentFault";
 }
 const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads"] as const;
-export const usage = `options: --backend NAME  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
+export const usage = `options: --engine ort|tfjs  --backend node-gpu|node|wasm|cpu  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
          --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR`;
 
 export function parseArguments(argv: readonly string[]): ProgramOptions {
@@ -31,7 +33,7 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     ({ values } = parseArgs({
       args: [...argv], strict: true,
       options: {
-        backend: text, epochs: text, steps: text, "batch-size": text, lr: text, seed: text, threads: text, data: text, weights: text, out: text,
+        engine: text, backend: text, epochs: text, steps: text, "batch-size": text, lr: text, seed: text, threads: text, data: text, weights: text, out: text,
         resume: { type: "boolean" }, help: { type: "boolean" },
       },
     }));
@@ -43,13 +45,15 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     const given = values[name];
     if (given === undefined) return undefined;
     const n = Number(given);
-    if (!Number.isFinite(n) || (name !== "lr" && (!Number.isInteger(n) || n < 0))) throw new ArgumentFault(`--${name} ${String(given)}: wants ${name === "lr" ? "a number" : "a whole number"}`);
+    if (!Number.isFinite(n) || (name !== "lr" && (!Number.isInteger(n) || n < (name === "batch-size" || name === "threads" ? 1 : 0)))) {
+      throw new ArgumentFault(`--${name} ${String(given)}: wants ${name === "lr" ? "a number" : `a whole number${name === "batch-size" || name === "threads" ? " from 1" : ""}`}`);
+    }
     return n;
   };
   const optional = <K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } => (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
   return {
     resume: values["resume"] === true, out: String(values["out"] ?? "run"),
-    ...optional("backend", values["backend"] as string | undefined), ...optional("epochs", number("epochs")), ...optional("steps", number("steps")),
+    ...optional("engine", values["engine"] as string | undefined), ...optional("backend", values["backend"] as string | undefined), ...optional("epochs", number("epochs")), ...optional("steps", number("steps")),
     ...optional("batchSize", number("batch-size")), ...optional("learningRate", number("lr")), ...optional("seed", number("seed")), ...optional("threads", number("threads")),
     ...optional("data", values["data"] === undefined ? undefined : parseDataOption(String(values["data"]))), ...optional("weights", values["weights"] as string | undefined),
   };

@@ -25,7 +25,7 @@ export interface BuildOptions extends SpecOptions {
   readonly force?: boolean;
 }
 /** The hash of everything that the network is made of: all texts, in the order in which they were read. */
-function specHash(sources: ReadonlyMap<string, string>): string {
+export function specHash(sources: ReadonlyMap<string, string>): string {
   const hash = createHash("sha256");
   for (const text of sources.values()) hash.update(text).update("\0");
   return hash.digest("hex");
@@ -39,7 +39,7 @@ export function readTensors(file: string): TensorMap {
   }
 }
 /** The weights of a file for this network, or the seeded initial values. */
-function weightsFor(network: CompiledNetwork, description: ModelDescription, file: string | undefined): TensorMap {
+export function weightsFor(network: CompiledNetwork, description: ModelDescription, file: string | undefined): TensorMap {
   if (file === undefined) {
     const missing = description.parameters.filter((p) => p.init.kind === "file").map((p) => p.name);
     if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
@@ -68,11 +68,12 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
         writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), options.force ?? false, isOurModel);
         break;
       }
-      case "tfjs":
-        (await import("../packages.js")).writeTfjsPackage(network, description, { text, fileName: basename(file) },
-          options.weights === undefined ? undefined : weightsFor(network, description, options.weights), options.out, options.force ?? false);
+      case "tfjs": case "onnx-train":
+        (await import("../packages.js")).writePackage(network, description, {
+          text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train",
+          weights: options.weights === undefined ? undefined : weightsFor(network, description, options.weights),
+        });
         break;
-      case "onnx-train": throw new UserFault("--target onnx-train is not there yet");
     }
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;

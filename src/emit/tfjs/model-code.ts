@@ -1,6 +1,7 @@
-/** A plan as readable TypeScript: one function for each step, one call for each copy of it. */
+/** A plan as readable TypeScript: one function for each step, called once for each copy; equal copies in a row become a loop. */
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands } from "../../tensor/schedule.js";
+import { type Call, writeBody } from "./body-code.js";
 import { commentText, Names } from "./names.js";
 import { operationCode } from "./operations.js";
 
@@ -14,21 +15,32 @@ interface Segment {
 }
 export interface StepFunction {
   readonly name: string;
-  /** `block/compress`. */
-  readonly place: string;
-  readonly equation: string;
   readonly text: string;
 }
 export interface ModelFunction {
   readonly functions: readonly StepFunction[];
   /** Statements of the main function's body. */
   readonly body: readonly string[];
-  /** output name → variable. */
+  /** output name → code of its value. */
   readonly outputs: ReadonlyMap<string, string>;
 }
+/** A step's update for its function's comment, and the variable that it gives. */
+export interface Equation {
+  readonly variable: string;
+  readonly text: string;
+}
+/** Names that the generated file imports or passes. */
+export const fileNames: readonly string[] = [
+  "tf", "run", "at", "inputs", "layer", "Run", "Tensors", "matMul", "standardize", "rmsStandardize", "stopGradient", "dropout", "choose", "holds", "gelu",
+  "signOf", "spreadTo", "lookUp", "addRows", "parameter", "input", "seen", "sizesOf",
+];
 const isLeaf = (n: PlanNode): boolean => n.op === "input" || n.op === "parameter";
+/** Cheap enough to be made where it is read, so that copies of a layer do not read it off the first one. */
+const isLocal = (n: PlanNode): boolean =>
+  n.op === "fill" || n.op === "size" || n.op === "iota" || (n.op === "constant" && n.data.length <= 256);
+
 /** `block.3/compress` → the place `block/compress`, and what names of its parameters begin with. */
-function placeOf(path: string): { place: string; prefix: string } {
+export function placeOf(path: string): { place: string; prefix: string } {
   const m = /^(.+)\.(\d+)\/(.+)$/.exec(path);
   return m ? { place: `${m[1]}/${m[3]}`, prefix: `${m[1]}.${m[2]}` } : { place: path, prefix: "" };
 }
@@ -36,7 +48,7 @@ function placeOf(path: string): { place: string; prefix: string } {
 function segmentsOf(plan: Plan): readonly Segment[] {
   const runs: PlanNode[][] = [];
   for (const node of plan.nodes) {
-    if (isLeaf(node)) continue;
+    if (isLeaf(node) || isLocal(node)) continue;
     const run = runs.at(-1);
     if (run && run[0]?.path === node.path) run.push(node);
     else runs.push([node]);
@@ -46,34 +58,51 @@ function segmentsOf(plan: Plan): readonly Segment[] {
   const outputs = new Set(plan.outputs.map((o) => o.node));
   return runs.map((run, r): Segment => {
     const own = new Set(run.map((n) => n.id));
-    const needs = [...new Set(run.flatMap((n) => planOperands(n)).filter((id) => !own.has(id) && plan.nodes[id]?.op !== "parameter"))];
+    const foreign = (id: number): boolean => {
+      const n = plan.nodes[id] as PlanNode;
+      return !own.has(id) && n.op !== "parameter" && !isLocal(n);
+    };
+    const needs = [...new Set(run.flatMap((n) => planOperands(n)).filter(foreign))];
     const gives = run.filter((n) => outputs.has(n.id) || [...(users.get(n.id) ?? [])].some((u) => u !== r)).map((n) => n.id);
     return { path: run[0]?.path ?? "", nodes: run, needs, gives };
   });
 }
 
-const parameterCode = (name: string, prefix: string): string =>
-  (prefix !== "" && name.startsWith(`${prefix}.`) ? `of(params, \`\${at}.${name.slice(prefix.length + 1).replace(/[\\`$]/g, "\\$&")}\`)` : `of(params, ${JSON.stringify(name)})`);
+const templateText = (text: string): string => text.replace(/[\\`$]/g, "\\$&");
+/** A name of the spec as code: relative to the layer where it begins with the layer's own prefix. */
+const nameCode = (name: string, prefix: string): string =>
+  (prefix !== "" && name.startsWith(`${prefix}.`) ? `\`\${at}.${templateText(name.slice(prefix.length + 1))}\`` : JSON.stringify(name));
+const readable = (n: PlanNode): string =>
+  (n.label !== "" ? (n.label.split(/[./]/).at(-1) ?? n.label) : n.op === "unary" || n.op === "binary" ? n.fn : n.op);
+/** A value that a step hands over bears its variable's name: so the first copy of a layer reads like the others. */
+function handedOver(n: PlanNode, equations: ReadonlyMap<string, Equation>): string {
+  const { place, prefix } = placeOf(n.path);
+  const isStep = prefix !== "" && n.label === `${prefix}.${place.slice(place.lastIndexOf("/") + 1)}`;
+  return (isStep ? equations.get(place)?.variable : undefined) ?? readable(n);
+}
 
-/** The function's lines; the same lines for two copies mean one function. */
-function writeSegment(segment: Segment, plan: Plan): { parameters: readonly string[]; lines: readonly string[] } {
+/** The function's parameters and lines; the same lines for two copies mean one function. */
+function writeSegment(segment: Segment, plan: Plan, equations: ReadonlyMap<string, Equation>): { parameters: readonly string[]; lines: readonly string[] } {
   const { prefix } = placeOf(segment.path);
-  const names = new Names(["tf", "params", "sizes", "context", "at", "of", "standardize", "rmsStandardize", "stopGradient", "dropout", "choose", "holds", "gelu", "signOf", "lookUp", "addRows"]);
+  const names = new Names(fileNames);
   const codes = new Map<number, string>();
-  const readable = (n: PlanNode): string => (n.label !== "" ? (n.label.split(/[./]/).at(-1) ?? n.label) : n.op === "unary" || n.op === "binary" ? n.fn : n.op);
   const parameters = segment.needs.map((id) => {
-    const name = names.fresh(readable(plan.nodes[id] as PlanNode));
+    const name = names.fresh(handedOver(plan.nodes[id] as PlanNode, equations));
     codes.set(id, name);
     return name;
   });
   const lines: string[] = [];
-  const operand = (id: number) => {
+  const operand = (id: number): { code: string; node: PlanNode } => {
     const node = plan.nodes[id] as PlanNode;
     let code = codes.get(id);
     if (code === undefined && node.op === "parameter") {
       code = names.fresh(node.name.split(".").slice(-2).join("_").replace(/^\d+_/, ""));
       codes.set(id, code);
-      lines.push(`const ${code} = ${parameterCode(node.name, prefix)};`);
+      lines.push(`const ${code} = parameter(run, ${nameCode(node.name, prefix)});`);
+    }
+    if (code === undefined && isLocal(node)) {
+      code = operationCode(node, { operand });
+      codes.set(id, code);
     }
     if (code === undefined) throw new Error(`value ${id} is used before it is made`);
     return { code, node };
@@ -82,63 +111,68 @@ function writeSegment(segment: Segment, plan: Plan): { parameters: readonly stri
   segment.nodes.forEach((n) => planOperands(n).forEach((id) => uses.set(id, (uses.get(id) ?? 0) + 1)));
   for (const node of segment.nodes) {
     const code = operationCode(node, { operand });
-    // A plain number or a turned value that is used once reads best where it is used.
-    const inline = uses.get(node.id) === 1 && !segment.gives.includes(node.id) && node.label === "" && code.length < 60 &&
-      (node.op === "fill" || node.op === "reshape" || node.op === "transpose" || node.op === "size");
+    const given = segment.gives.includes(node.id);
+    // A turned value that is used once reads best where it is used.
+    const inline = uses.get(node.id) === 1 && !given && node.label === "" && code.length < 70 && (node.op === "reshape" || node.op === "transpose");
     if (inline) {
       codes.set(node.id, code);
       continue;
     }
     const name = names.fresh(readable(node));
     codes.set(node.id, name);
-    lines.push(`const ${name} = ${code};`);
+    // What a step gives is shown to whoever watches the run (audits, the search for a value that is not finite).
+    const watched = given && node.label !== "" && prefix !== "" ? `seen(run, ${nameCode(node.label, prefix)}, ${code})` : code;
+    lines.push(`const ${name} = ${watched};`);
   }
   const given = segment.gives.map((id) => codes.get(id) ?? "");
-  lines.push(given.length === 1 ? `return ${given[0]};` : `return [${given.join(", ")}] as const;`);
+  const last = lines.at(-1) ?? "";
+  if (given.length === 1 && last.startsWith(`const ${given[0]} = `)) lines[lines.length - 1] = `return ${last.slice(`const ${given[0]} = `.length)}`;
+  else lines.push(given.length === 1 ? `return ${given[0]};` : `return [${given.join(", ")}] as const;`);
   return { parameters, lines };
 }
 
 /** `names` are taken already (functions of another plan); equal functions are shared through `known`. */
-export function writeModel(plan: Plan, equations: ReadonlyMap<string, string>, names: Names, known: Map<string, StepFunction>): ModelFunction {
+export function writeModel(plan: Plan, equations: ReadonlyMap<string, Equation>, names: Names, known: Map<string, StepFunction>): ModelFunction {
   const functions: StepFunction[] = [];
-  const locals = new Names(["tf", "params", "sizes", "inputs", "context", "of", ...[...known.values()].map((f) => f.name)]);
-  const values = new Map<number, string>();
-  const body: string[] = [];
-  for (const node of plan.nodes) if (node.op === "input") values.set(node.id, `of(inputs, ${JSON.stringify(node.name)})`);
+  const calls: Call[] = [];
   for (const segment of segmentsOf(plan)) {
+    if (segment.gives.length === 0) continue;
     const { place, prefix } = placeOf(segment.path);
-    const { parameters, lines } = writeSegment(segment, plan);
+    const { parameters, lines } = writeSegment(segment, plan, equations);
     const key = `${place}|${parameters.join()}|${lines.join("\n")}`;
     let fn = known.get(key);
     if (!fn) {
-      const name = names.fresh(place === "" ? "prepare" : place.replace(/\//g, "_"));
-      const equation = equations.get(place) ?? "";
+      const name = names.fresh(place === "" ? "prepare" : prefix === "" ? `compute_${place.replace(/\//g, "_")}` : place.replace(/\//g, "_"));
+      const equation = equations.get(place)?.text ?? "";
       const text = [
         ...(equation ? [`/** ${commentText(equation)} */`] : []),
-        `function ${name}(${[...parameters.map((p) => `${p}: tf.Tensor`), "params: Tensors", "sizes: Sizes", "context: Context", "at: string"].join(", ")}) {`,
+        `function ${name}(${[...parameters.map((p) => `${p}: tf.Tensor`), "run: Run", ...(prefix === "" ? [] : ["at: string"])].join(", ")}) {`,
         ...lines.map((l) => `  ${l}`), "}",
       ].join("\n");
-      fn = { name, place, equation, text };
+      fn = { name, text };
       known.set(key, fn);
       functions.push(fn);
     }
-    const args = segment.needs.map((id) => { const v = values.get(id); if (v === undefined) throw new Error(`value ${id} is used before it is made`); return v; });
-    const call = `${fn.name}(${[...args, "params", "sizes", "context", JSON.stringify(prefix)].join(", ")})`;
-    const results = segment.gives.map((id) => {
-      const node = plan.nodes[id] as PlanNode;
-      const name = locals.fresh(`${node.label || (placeOf(segment.path).place.split("/").at(-1) ?? "value")}${prefix ? `_${prefix.split(".").at(-1)}` : ""}`);
-      values.set(id, name);
-      return name;
-    });
-    if (results.length > 0) body.push(`const ${results.length === 1 ? results[0] : `[${results.join(", ")}]`} = ${call};`);
+    const wanted = (id: number): string => {
+      const label = (plan.nodes[id] as PlanNode).label;
+      return label !== "" && prefix !== "" && label.startsWith(`${prefix}.`) ? label.slice(prefix.length + 1) : label || (place.split("/").at(-1) ?? "value");
+    };
+    const carried = segment.gives.map((id) => handedOver(plan.nodes[id] as PlanNode, equations));
+    calls.push({ fn: fn.name, prefix, args: segment.needs, gives: segment.gives, wanted: segment.gives.map(wanted), carried });
   }
-  // An output may be an input or a parameter itself.
-  for (const node of plan.nodes) if (node.op === "parameter") values.set(node.id, `of(params, ${JSON.stringify(node.name)})`);
-  return { functions, body, outputs: new Map(plan.outputs.map((o) => [o.name, values.get(o.node) ?? ""])) };
+  const leaves = new Map<number, string>();
+  for (const node of plan.nodes) {
+    if (node.op === "input") leaves.set(node.id, `input(inputs, ${JSON.stringify(node.name)})`);
+    if (node.op === "parameter") leaves.set(node.id, `parameter(run, ${JSON.stringify(node.name)})`);
+    if (isLocal(node)) leaves.set(node.id, operationCode(node, { operand: (id) => ({ code: leaves.get(id) ?? "", node: plan.nodes[id] as PlanNode }) }));
+  }
+  const locals = new Names([...fileNames, ...[...known.values()].map((f) => f.name)]);
+  const { lines, values } = writeBody(calls, leaves, plan.outputs.map((o) => o.node), locals);
+  return { functions, body: lines, outputs: new Map(plan.outputs.map((o) => [o.name, values.get(o.node) ?? ""])) };
 }
 
-/** Statements that read the free sizes off the inputs. */
-export function sizeStatements(plan: Plan): readonly string[] {
+/** The free sizes as an object's entries, read off the inputs. */
+export function sizeEntries(plan: Plan): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const node of plan.nodes) {
     if (node.op !== "input") continue;
@@ -146,9 +180,9 @@ export function sizeStatements(plan: Plan): readonly string[] {
       const [t] = d.terms;
       const power = t?.powers[0];
       if (d.terms.length === 1 && t && power && t.powers.length === 1 && power[1] === 1 && t.numerator === 1 && t.denominator === 1 && !found.has(power[0])) {
-        found.set(power[0], `of(inputs, ${JSON.stringify(node.name)}).shape[${axis}] as number`);
+        found.set(power[0], `input(inputs, ${JSON.stringify(node.name)}).shape[${axis}] ?? 0`);
       }
     });
   }
-  return [...found].map(([name, code]) => `${JSON.stringify(name)}: ${code}`);
+  return found;
 }

@@ -18,7 +18,7 @@ type Row<Op extends PlanOp["op"]> = (node: NodeOf<Op>, w: Writing) => string;
 /** A size as code: `sizes.batch * 17`. */
 export function sizeCode(d: Dim): string {
   if (d.terms.length === 0) return "0";
-  const property = (s: string): string => (/^[A-Za-z_]\w*$/.test(s) ? `sizes.${s}` : `sizes[${JSON.stringify(s)}]`);
+  const property = (s: string): string => (/^[A-Za-z_]\w*$/.test(s) ? `run.sizes.${s}` : `run.sizes[${JSON.stringify(s)}]`);
   return d.terms.map((t, i) => {
     const over = t.powers.flatMap(([s, e]) => (e > 0 ? Array.from({ length: e }, () => property(s)) : []));
     const under = t.powers.flatMap(([s, e]) => (e < 0 ? Array.from({ length: -e }, () => property(s)) : []));
@@ -36,7 +36,11 @@ export function numberCode(x: number): string {
 }
 const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => d.key === b[i]?.key);
 /** The operand at exactly this shape: some gradients of tfjs-core are wrong for spread operands. */
-const spread = (o: Operand, shape: readonly Dim[]): string => (sameShape(o.node.shape, shape) ? o.code : `tf.broadcastTo(${o.code}, ${shapeCode(shape)})`);
+const spread = (o: Operand, shape: readonly Dim[]): string =>
+  sameShape(o.node.shape, shape) ? o.code
+    : o.node.op === "fill" ? `tf.fill(${shapeCode(shape)}, ${numberCode(o.node.value)})` : `spreadTo(${o.code}, ${shapeCode(shape)})`;
+/** A number stands as it is where tfjs takes one. */
+const plain = (o: Operand): string => (o.node.op === "fill" && o.node.shape.length === 0 && o.node.type === "float" ? numberCode(o.node.value) : o.code);
 
 const unaryCalls: { readonly [F in UnaryFunction]: (x: string) => string } = {
   negate: (x) => `tf.neg(${x})`, exp: (x) => `tf.exp(${x})`, log: (x) => `tf.log(${x})`, sqrt: (x) => `tf.sqrt(${x})`, abs: (x) => `tf.abs(${x})`,
@@ -45,8 +49,8 @@ const unaryCalls: { readonly [F in UnaryFunction]: (x: string) => string } = {
   step: (x) => `holds(tf.greater(${x}, 0))`,
 };
 type Binary = (a: Operand, b: Operand, shape: readonly Dim[]) => string;
-const call = (name: string): Binary => (a, b) => `tf.${name}(${a.code}, ${b.code})`;
-const compare = (name: string): Binary => (a, b) => `holds(tf.${name}(${a.code}, ${b.code}))`;
+const call = (name: string): Binary => (a, b) => `tf.${name}(${plain(a)}, ${plain(b)})`;
+const compare = (name: string): Binary => (a, b) => `holds(tf.${name}(${plain(a)}, ${plain(b)}))`;
 const binaryCalls: { readonly [F in BinaryFunction]: Binary } = {
   add: call("add"), subtract: call("sub"), multiply: call("mul"), divide: call("div"), power: call("pow"), remainder: call("mod"),
   max: (a, b, shape) => `tf.maximum(${spread(a, shape)}, ${spread(b, shape)})`, min: (a, b, shape) => `tf.minimum(${spread(a, shape)}, ${spread(b, shape)})`,
@@ -72,15 +76,19 @@ export const operations: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
   binary: (n, w) => binaryCalls[n.fn](w.operand(n.a), w.operand(n.b), n.shape),
   // tfjs's `where` fails inside gradients when its condition is computed there; −∞ (of a mask) becomes a number whose exponential is 0.
   select: (n, w) => {
-    const value = (id: number): string => { const o = w.operand(id); return o.node.op === "fill" && o.node.value === Number.NEGATIVE_INFINITY ? "-1e30" : o.code; };
-    return `choose(${w.operand(n.condition).code}, ${value(n.a)}, ${value(n.b)})`;
+    const value = (id: number): string => {
+      const o = w.operand(id);
+      if (o.node.op !== "fill") return spread(o, n.shape);
+      return o.node.value === Number.NEGATIVE_INFINITY ? "-1e30" : numberCode(o.node.value);
+    };
+    return `choose(${w.operand(n.condition).code}, ${value(n.a)}, ${value(n.b)}, ${shapeCode(n.shape)})`;
   },
   matmul: (n, w) => {
     const [a, b] = [w.operand(n.a), w.operand(n.b)];
     const batch = n.shape.slice(0, -2);
-    const whole = (o: Operand): string => (sameShape(o.node.shape.slice(0, -2), batch) ? o.code : `tf.broadcastTo(${o.code}, ${shapeCode([...batch, ...o.node.shape.slice(-2)])})`);
+    const whole = (o: Operand): string => (sameShape(o.node.shape.slice(0, -2), batch) ? o.code : `spreadTo(${o.code}, ${shapeCode([...batch, ...o.node.shape.slice(-2)])})`);
     const flags = n.transposeB ? `, ${n.transposeA}, true` : n.transposeA ? ", true" : "";
-    return `tf.matMul(${whole(a)}, ${whole(b)}${flags})`;
+    return `matMul(${whole(a)}, ${whole(b)}${flags})`;
   },
   reduce: (n, w) => `tf.${n.fn}(${w.operand(n.x).code}, [${n.axes.join(", ")}]${n.keep ? ", true" : ""})`,
   softmax: (n, w) => alongLast("softmax", w.operand(n.x), n.axis),
@@ -101,8 +109,8 @@ export const operations: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
   },
   scatter_add: (n, w) => `addRows(${w.operand(n.x).code}, ${w.operand(n.indices).code}, ${sizeCode(n.shape[0] as Dim)}, ${shapeCode(n.shape)})`,
   cumsum: (n, w) => `tf.cumsum(${w.operand(n.x).code}, ${n.axis}, false, ${n.reverse})`,
-  broadcast: (n, w) => `tf.broadcastTo(${w.operand(n.x).code}, ${shapeCode(n.shape)})`,
-  dropout: (n, w) => `dropout(${w.operand(n.x).code}, ${numberCode(n.rate)}, context)`,
+  broadcast: (n, w) => `spreadTo(${w.operand(n.x).code}, ${shapeCode(n.shape)})`,
+  dropout: (n, w) => `dropout(${w.operand(n.x).code}, ${numberCode(n.rate)}, run)`,
   stop: (n, w) => `stopGradient(${w.operand(n.x).code})`,
   cast: (n, w) => `tf.cast(${w.operand(n.x).code}, ${JSON.stringify(n.to === "int" ? "int32" : "float32")})`,
 };

@@ -1,0 +1,63 @@
+/** Samples for an audit: by the runtime's loaders, or tensors of a safetensors file under the inputs' names. */
+import { dirname, resolve } from "node:path";
+import type { ModelDescription, TensorMap } from "../runtime/contract.js";
+import { loadData, parseDataOption } from "../runtime/data/load.js";
+import { prepare } from "../runtime/prepare.js";
+import { Random } from "../runtime/random.js";
+import { readTensors } from "./commands/build.js";
+import { UserFault } from "./faults.js";
+
+export interface AuditData {
+  readonly name: string;
+  readonly batch: TensorMap;
+  readonly samples: number;
+}
+export interface AuditDataOptions {
+  readonly data?: string;
+  readonly samples?: number;
+  readonly seed: number;
+  /** Where the spec stands: its own data paths are relative to it. */
+  readonly specFile: string;
+  /** The network has a batch axis of its own: the batch is one, and as large as asked. */
+  readonly whole: boolean;
+  /** Captures are computed: that is done on the training split, all of it unless asked otherwise. */
+  readonly construct: boolean;
+  readonly weights: TensorMap;
+}
+const fewSamples = 8;
+
+export async function auditData(model: ModelDescription, options: AuditDataOptions): Promise<AuditData> {
+  if (model.inputs.length === 0 && model.targets.length === 0) return { name: "no data", batch: {}, samples: 1 };
+  if (options.data?.endsWith(".safetensors")) return fromTensors(model, options.data, options.samples);
+  const call = options.data === undefined ? model.training?.data : parseDataOption(options.data);
+  if (!call || call.name === "none") throw new UserFault("the spec names no data; name some with --data (mnist, text:FILE, images:DIR, … or a safetensors file of the inputs)");
+  const baseDirectory = options.data === undefined && options.specFile !== "-" ? dirname(resolve(options.specFile)) : process.cwd();
+  // A source's calls of the spec keep their options (`gaussians(dim: 2)`) where only its name is given again.
+  const wanted = options.data !== undefined && model.training?.data.name === call.name && call.positional.length === 0 ? model.training.data : call;
+  const set = await loadData(wanted, { model, baseDirectory, parameters: options.weights });
+  const split = options.construct ? set.train : set.test;
+  const count = Math.min(split.size, options.samples ?? (options.whole ? split.size : fewSamples));
+  const all = Array.from({ length: split.size }, (_, i) => i);
+  const chosen = count === split.size ? all : Random.named(options.seed, "audit").shuffle(all).slice(0, count);
+  const batch = prepare(split.batch(chosen), model, undefined, Random.named(options.seed, "feed"));
+  return { name: set.name, batch, samples: count };
+}
+
+/** As the model takes them, normalised if it wants that; the batch axis may be left out of a single sample. */
+function fromTensors(model: ModelDescription, file: string, samples: number | undefined): AuditData {
+  const tensors = readTensors(file);
+  const missing = model.inputs.filter((w) => !tensors[w.name]).map((w) => w.name);
+  if (missing.length > 0) throw new UserFault(`${file} has no tensor ${missing.join(", ")}; it has ${Object.keys(tensors).join(", ") || "none"}`);
+  const batch = Object.fromEntries([...model.inputs, ...model.targets].flatMap((w) => {
+    const t = tensors[w.name];
+    if (!t) return [];
+    const shape = t.shape.length === w.shape.length - 1 ? [1, ...t.shape] : t.shape;
+    const fits = shape.length === w.shape.length && w.shape.every((n, i) => typeof n === "string" || n === shape[i]);
+    if (!fits) throw new UserFault(`${file}: ${w.name} has shape [${t.shape.join(", ")}], wanted [${w.shape.join(", ")}]`);
+    return [[w.name, { shape, data: t.data }] as const];
+  }));
+  const sizes = new Set(Object.values(batch).map((t) => t.shape[0] ?? 1));
+  if (sizes.size > 1) throw new UserFault(`${file}: its tensors disagree on the count of samples: ${[...sizes].join(", ")}`);
+  const [count = 1] = sizes;
+  return { name: file, batch, samples: Math.min(count, samples ?? count) };
+}

@@ -1,0 +1,77 @@
+/** Reads what a package is made of (templates, runtime sources, data of the spec) and puts its folder in place. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import type { CompiledNetwork } from "../compile.js";
+import { trainingModels } from "../emit/onnx-train/models.js";
+import { emitPackage, type PackageFile, type PackageSources } from "../emit/tfjs/package.js";
+import type { ModelDescription, PlainValue, TensorMap } from "../runtime/contract.js";
+import { writeSafetensors } from "../runtime/safetensors.js";
+import { equations, graphOf, planOf } from "../targets.js";
+import { UserFault } from "./faults.js";
+import { writeFolder } from "./files.js";
+import { packageRoot, packageVersion } from "./root.js";
+
+const largestData = 64 * 1024 * 1024;
+
+function sources(): PackageSources {
+  const root = packageRoot();
+  const runtime = new Map<string, string>();
+  const walk = (folder: string, under: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.isDirectory()) walk(join(folder, entry.name), `${under}${entry.name}/`);
+      else if (entry.name.endsWith(".ts")) runtime.set(`${under}${entry.name}`, readFileSync(join(folder, entry.name), "utf8"));
+    }
+  };
+  walk(join(root, "src", "runtime"), "");
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { dependencies: Record<string, string>; devDependencies: Record<string, string> };
+  return {
+    runtime, versions: { ...own.dependencies, ...own.devDependencies },
+    template: (name) => readFileSync(join(root, "templates", "package", `${name}.hbs`), "utf8"),
+  };
+}
+/** A file of data that the spec names goes into the package, so that it stands alone; folders of images stay where they are. */
+function takeData(description: ModelDescription, specFile: string): { description: ModelDescription; files: readonly PackageFile[] } {
+  const { training } = description;
+  const [path] = training?.data.positional ?? [];
+  if (!training || typeof path !== "string") return { description, files: [] };
+  const from = resolve(specFile === "-" ? process.cwd() : dirname(resolve(specFile)), path);
+  if (!existsSync(from) || !statSync(from).isFile() || statSync(from).size > largestData) return { description, files: [] };
+  const name = `data/${basename(path)}`;
+  const positional: readonly PlainValue[] = [name, ...training.data.positional.slice(1)];
+  return {
+    description: { ...description, training: { ...training, data: { ...training.data, positional } } },
+    files: [{ path: name, bytes: readFileSync(from) }],
+  };
+}
+export interface PackageOptions {
+  readonly text: string;
+  /** As given on the command line; `-` is standard input. */
+  readonly specFile: string;
+  readonly weights: TensorMap | undefined;
+  readonly out: string;
+  readonly force: boolean;
+  /** Also one training step as an ONNX graph, and ONNX Runtime as an engine. */
+  readonly onnx: boolean;
+}
+export function writePackage(network: CompiledNetwork, described: ModelDescription, options: PackageOptions): void {
+  const { description, files } = takeData(described, options.specFile);
+  const hasLoss = network.unrolled.loss !== undefined;
+  if (options.onnx && (!hasLoss || !description.training?.optimizer)) {
+    throw new UserFault(`network ${description.name} has no ${hasLoss ? "optimizer" : "loss"} in its train block, so there is no training step; --target tfjs or onnx makes a model of it`);
+  }
+  const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
+  const onnx = (): readonly PackageFile[] => {
+    const evaluation = graphOf(network, { loss: true });
+    const models = trainingModels(graphOf(network, { loss: true, training: true }), evaluation, description, metadata, packageVersion(), graphOf(network, { loss: true, probe: true }));
+    return Object.entries(models as unknown as Record<string, Uint8Array>).map(([name, bytes]) => ({ path: `${name}.onnx`, bytes }));
+  };
+  const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);
+  const parts = emitPackage({
+    description, doc: network.typed.doc, equations: equations(network), spec: options.text, specName, version: packageVersion(),
+    predict: planOf(network, {}), loss: hasLoss ? planOf(network, { loss: true, training: true }) : undefined,
+    ...(options.onnx ? { onnx: onnx() } : {}),
+    files: [...files, ...(options.weights ? [{ path: "weights.safetensors", bytes: writeSafetensors(options.weights, { specHash: description.specHash }) }] : [])],
+  }, sources());
+  if (relative(process.cwd(), resolve(options.out)) === "") throw new UserFault("--out names the working folder; name a folder of its own");
+  writeFolder(parts, options.out, options.force);
+}

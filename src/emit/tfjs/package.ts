@@ -1,0 +1,127 @@
+/** A training package in memory: generated model, programs, description, and the runtime that all packages share. */
+import Handlebars from "handlebars";
+import type { ModelDescription } from "../../runtime/contract.js";
+import type { Plan } from "../../tensor/plan.js";
+import { type Equation, fileNames, sizeEntries, type StepFunction, writeModel } from "./model-code.js";
+import { commentText, Names } from "./names.js";
+
+export interface PackageFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+/** What is read from disk for a package: templates and the runtime's sources. */
+export interface PackageSources {
+  /** `model.ts` → the text of its template. */
+  readonly template: (name: string) => string;
+  /** The runtime's files by path under `runtime/`. */
+  readonly runtime: ReadonlyMap<string, string>;
+  /** Versions of dependencies, as this project has them. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+export interface PackageInput {
+  readonly description: ModelDescription;
+  readonly doc: string | undefined;
+  readonly equations: readonly (Equation & { readonly path: string })[];
+  readonly predict: Plan;
+  /** With the outputs and the output "loss". */
+  readonly loss: Plan | undefined;
+  readonly spec: string;
+  readonly specName: string;
+  readonly version: string;
+  /** Files of the ONNX engine, where the package has it. */
+  readonly onnx?: readonly PackageFile[];
+  /** Other files (weights, data). */
+  readonly files: readonly PackageFile[];
+}
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+const quoted = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name));
+const textOf = (path: string, text: string): PackageFile => ({ path, bytes: encode(text) });
+/** Inside Markdown's code and cells: no pipes, no back quotes, no line ends. */
+const cell = (text: string): string => commentText(text).replace(/[`|<]/g, (c) => (c === "`" ? "'" : `\\${c}`));
+const packageName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100) || "network";
+
+function modelText(input: PackageInput, render: Render): string {
+  const equations = new Map(input.equations.map((e) => [e.path, e]));
+  const names = new Names([...fileNames, "predict", "lossOf", "RunOptions", "options", "outputs"]);
+  const known = new Map<string, StepFunction>();
+  const predict = writeModel(input.predict, equations, names, known);
+  const loss = input.loss && writeModel(input.loss, equations, names, known);
+  const entries = (outputs: ReadonlyMap<string, string>): string => [...outputs].filter(([name]) => name !== "loss" || !loss)
+    .map(([name, code]) => (name === code ? name : `${quoted(name)}: ${code}`)).join(", ");
+  const functions = [...predict.functions, ...(loss?.functions ?? [])].map((f) => f.text);
+  const body = [...functions, ...predict.body, ...(loss?.body ?? []), entries(predict.outputs), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
+  const sizes = (plan: Plan): string => [...sizeEntries(plan)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
+  const sizeNames = [...new Set([input.predict, ...(input.loss ? [input.loss] : [])].flatMap((p) => [...sizeEntries(p).keys()]))];
+  const imports = kernelNames.filter((n) => new RegExp(`\\b${n}\\(`).test(`${body}\n${sizes(input.predict)}`));
+  const wires = (list: ModelDescription["inputs"]): string => list.map((w) => `${commentText(w.name)} [${w.shape.join(", ")}]`).join(", ");
+  const { description } = input;
+  return render("model.ts", {
+    title: commentText(description.name), intro: (input.doc ?? "").split("\n").filter((l) => l !== "").map(commentText), version: input.version, spec: commentText(input.specName),
+    imports: imports.join(", "), sizeTypes: sizeNames.map((n) => `readonly ${quoted(n)}: number`).join("; "), functions, inputs: wires(description.inputs), predictSizes: sizes(input.predict), predictBody: predict.body, predictOutputs: entries(predict.outputs),
+    ...(loss && input.loss ? {
+      lossInputs: wires([...description.inputs, ...description.targets]), lossSizes: sizes(input.loss), lossBody: loss.body,
+      loss: loss.outputs.get("loss"), lossOutputs: entries(new Map([...loss.outputs].filter(([name]) => name !== "loss"))),
+    } : {}),
+  });
+}
+const kernelNames = ["addRows", "choose", "dropout", "gelu", "holds", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "seen", "signOf", "spreadTo", "standardize", "stopGradient"] as const;
+type Render = (name: string, context: object) => string;
+
+const programs = {
+  train: "Trains by the spec's program; see the README for options.",
+  evaluate: "Loss and metrics on the test split.",
+  export: "Writes the best weights as safetensors.",
+} as const;
+
+function packageJson(input: PackageInput, versions: PackageSources["versions"]): string {
+  const pick = (names: readonly string[]): Record<string, string> => Object.fromEntries(names.map((n) => [n, versions[n] ?? "*"]));
+  const script = (name: string): string => `npm run --silent build && node dist/${name}.js`;
+  return `${JSON.stringify({
+    name: packageName(input.description.name), version: "0.1.0", private: true, type: "module",
+    description: `${commentText(input.description.name)}, derived by crate-compile`,
+    engines: { node: ">=20" },
+    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } }, types: "./dist/index.d.ts",
+    scripts: { build: "tsc", ...Object.fromEntries(Object.keys(programs).map((n) => [n, script(n)])) },
+    dependencies: pick(["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "@tensorflow/tfjs-core", "mnist", ...(input.onnx ? ["onnxruntime-node"] : []), "sharp"]),
+    optionalDependencies: { "@tensorflow/tfjs-node": "^4.22.0", "@tensorflow/tfjs-node-gpu": "^4.22.0" },
+    devDependencies: pick(["@types/node", "typescript"]),
+  }, null, 2)}\n`;
+}
+const compilerOptions = {
+  target: "ES2022", lib: ["ES2023"], module: "NodeNext", moduleResolution: "NodeNext", outDir: "dist", rootDir: "src", declaration: true, strict: true,
+  noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true, skipLibCheck: true, types: ["node"],
+  incremental: true, tsBuildInfoFile: "dist/.tsbuildinfo",
+};
+
+export function emitPackage(input: PackageInput, sources: PackageSources): readonly PackageFile[] {
+  const handlebars = Handlebars.create();
+  const render: Render = (name, context) => handlebars.compile(sources.template(name), { noEscape: true, strict: false, preventIndent: true })(context);
+  const { description } = input;
+  const ort = input.onnx !== undefined;
+  const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
+  const readme = render("README.md", {
+    name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
+    counts: `${learned.toLocaleString("en-US")} learned numbers.`,
+    equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
+    loss: description.training?.loss && cell(description.training.loss),
+    parameters: description.parameters.map((p) => ({ name: cell(p.name), shape: p.shape.length === 0 ? "number" : p.shape.join(" × "), learned: p.trainable ? (p.positive ? "yes, positive" : "yes") : "no" })),
+  });
+  const runtime = [...sources.runtime].filter(([path]) => ort || !path.startsWith("ort/"));
+  return [
+    textOf("package.json", packageJson(input, sources.versions)),
+    textOf("tsconfig.json", `${JSON.stringify({ compilerOptions, include: ["src"] }, null, 2)}\n`),
+    textOf(".npmrc", "onnxruntime-node-install=skip\n"),
+    textOf(".gitignore", "node_modules\ndist\nrun\n"),
+    textOf(".gitattributes", "*.onnx binary\n*.safetensors binary\nsrc/runtime/** linguist-vendored\n"),
+    textOf("README.md", readme),
+    textOf("model.json", `${JSON.stringify(description, null, 1)}\n`),
+    textOf(input.specName, input.spec),
+    textOf("src/model.ts", modelText(input, render)),
+    textOf("src/description.ts", render("description.ts", {})),
+    textOf("src/engine.ts", render("engine.ts", { ort })),
+    textOf("src/index.ts", render("index.ts", {})),
+    ...Object.entries(programs).map(([name, what]) => textOf(`src/${name}.ts`, render("program.ts", { name, what }))),
+    ...runtime.map(([path, text]) => textOf(`src/runtime/${path}`, text)),
+    ...(input.onnx ?? []), ...input.files,
+  ];
+}

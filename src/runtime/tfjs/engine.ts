@@ -1,0 +1,126 @@
+/** Training on TensorFlow.js: the generated model, its gradients by tfjs, our optimisers. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
+import { DataError } from "../safetensors.js";
+import type { Backend } from "./backend.js";
+import type { RunOptions, Tensors } from "./kernels.js";
+import { createOptimizer, type Learned } from "./optimizers.js";
+
+/** What `model.ts` of a package exports. */
+export interface GeneratedModel {
+  /** Outputs by name. */
+  readonly predict: (inputs: Tensors, run: RunOptions) => Tensors;
+  /** The mean loss over the batch (a scalar) and the outputs, where the spec has a loss. */
+  readonly lossOf?: (inputs: Tensors, run: RunOptions) => { readonly loss: tf.Tensor; readonly outputs: Tensors };
+}
+let models = 0;
+
+/** Checks that a value fits its declaration; a wrong one would surface far from its cause. */
+function fitting(name: string, shape: readonly number[], t: HostTensor): HostTensor {
+  if (t.shape.join() !== shape.join()) throw new DataError(`parameter ${name} is [${shape.join(", ")}], and the value given [${t.shape.join(", ")}]`);
+  return t;
+}
+
+export async function createTfjsEngine(description: ModelDescription, model: GeneratedModel, backend: Backend): Promise<TrainingEngine> {
+  const scope = `model${++models}`;
+  const variables = new Map<string, tf.Variable>();
+  const byVariable = new Map<string, string>();
+  for (const p of description.parameters) {
+    const variable = tf.tidy(() => tf.variable(tf.zeros([...p.shape]), p.trainable, `${scope}/${p.name}`));
+    variables.set(p.name, variable);
+    byVariable.set(variable.name, p.name);
+  }
+  const logarithmic = new Set(description.parameters.filter((p) => p.positive && p.trainable).map((p) => p.name));
+  const learned = description.parameters.filter((p) => p.trainable)
+    .map((p): Learned => ({ name: p.name, variable: variables.get(p.name) as tf.Variable, logarithmic: logarithmic.has(p.name) }));
+  const program = description.training?.optimizer;
+  const optimizer = program && learned.length > 0 ? createOptimizer(tf, program, learned) : undefined;
+  const labels = new Set([...description.inputs, ...description.targets].filter((t) => t.kind !== "real").map((t) => t.name));
+
+  /** Positive parameters are learned as logarithms; the model sees the values. */
+  const values = (): Tensors => Object.fromEntries([...variables].map(([name, v]) => [name, logarithmic.has(name) ? tf.exp(v) : v]));
+  const onDevice = (batch: Batch): Tensors => Object.fromEntries(Object.entries(batch).map(([name, t]) =>
+    [name, tf.tensor(labels.has(name) ? Int32Array.from(t.data) : t.data instanceof Float32Array ? t.data : Float32Array.from(t.data), [...t.shape], labels.has(name) ? "int32" : "float32")]));
+  const toHost = async (t: tf.Tensor): Promise<HostTensor> => ({ shape: [...t.shape], data: Float32Array.from(await t.data()) });
+  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => batch[t.name] !== undefined);
+
+  return {
+    description: backend.description,
+    async trainStep(batch, { learningRate, step, seed }): Promise<StepResult> {
+      const { lossOf } = model;
+      if (!lossOf || !optimizer) throw new DataError("the model has no loss or no optimizer");
+      const { value, grads } = tf.tidy(() => {
+        const inputs = onDevice(batch);
+        return tf.variableGrads(() => lossOf(inputs, { parameters: values(), dropout: { seed } }).loss as tf.Scalar, learned.map((l) => l.variable));
+      });
+      const loss = Number((await value.data())[0]);
+      const gradients = Object.fromEntries(Object.entries(grads).map(([name, g]) => [byVariable.get(name) ?? name, g]));
+      // A step that is not finite is not taken.
+      const gradientNorm = Number.isFinite(loss) ? await optimizer.apply(gradients, { learningRate, step }) : Number.NaN;
+      tf.dispose([value, ...Object.values(grads)]);
+      return { loss, gradientNorm };
+    },
+    async locate(batch) {
+      const names: string[] = [];
+      const sums = tf.tidy(() => {
+        const found: tf.Tensor[] = [];
+        const watch = (name: string, value: tf.Tensor): void => { names.push(name); found.push(tf.sum(tf.abs(value))); };
+        const outputs = model.predict(onDevice(batch), { parameters: values(), watch });
+        for (const [name, t] of Object.entries(outputs)) watch(name, t);
+        return found;
+      });
+      const numbers = await Promise.all(sums.map(async (t) => Number((await t.data())[0])));
+      tf.dispose(sums);
+      return names.find((_, i) => !Number.isFinite(numbers[i]));
+    },
+    async evaluate(batch) {
+      const { loss, outputs } = tf.tidy(() => {
+        const run = { parameters: values() };
+        if (model.lossOf && description.targets.length > 0 && hasTargets(batch)) return model.lossOf(onDevice(batch), run);
+        if (model.lossOf && description.targets.length === 0) return model.lossOf(onDevice(batch), run);
+        return { loss: undefined, outputs: model.predict(onDevice(batch), run) };
+      }) as { loss: tf.Tensor | undefined; outputs: Tensors };
+      const found: Record<string, HostTensor> = {};
+      for (const [name, t] of Object.entries(outputs)) found[name] = await toHost(t);
+      const number = loss ? Number((await loss.data())[0]) : undefined;
+      tf.dispose([...(loss ? [loss] : []), ...Object.values(outputs)]);
+      return number === undefined ? { outputs: found } : { loss: number, outputs: found };
+    },
+    async parameters() {
+      const found: Record<string, HostTensor> = {};
+      for (const [name, v] of variables) {
+        const stored = await toHost(v);
+        found[name] = logarithmic.has(name) ? { shape: stored.shape, data: Float32Array.from(stored.data, Math.exp) } : stored;
+      }
+      return found;
+    },
+    async setParameters(given: TensorMap) {
+      for (const p of description.parameters) {
+        const t = given[p.name];
+        if (!t) continue;
+        const { data } = fitting(p.name, p.shape, t);
+        if (logarithmic.has(p.name) && data.some((x) => !(x > 0))) throw new DataError(`parameter ${p.name} must be positive, and the value given is not`);
+        const stored = logarithmic.has(p.name) ? Float32Array.from(data, Math.log) : Float32Array.from(data);
+        tf.tidy(() => (variables.get(p.name) as tf.Variable).assign(tf.tensor(stored, [...p.shape])));
+      }
+    },
+    // A logarithm goes into the state as it is: out of the exponential it would come back rounded.
+    async optimizerState() {
+      const state: Record<string, HostTensor> = { ...(optimizer ? await optimizer.state() : {}) };
+      for (const name of logarithmic) state[`${name}/log`] = await toHost(variables.get(name) as tf.Variable);
+      return state;
+    },
+    async setOptimizerState(state) {
+      optimizer?.setState(state);
+      for (const name of logarithmic) {
+        const t = state[`${name}/log`];
+        if (t) tf.tidy(() => (variables.get(name) as tf.Variable).assign(tf.tensor(Float32Array.from(t.data), [...t.shape])));
+      }
+    },
+    tensorCount: () => tf.memory().numTensors,
+    dispose() {
+      optimizer?.dispose();
+      for (const v of variables.values()) v.dispose();
+    },
+  };
+}
