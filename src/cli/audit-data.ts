@@ -29,8 +29,9 @@ const fewSamples = 8;
 export async function auditData(model: ModelDescription, options: AuditDataOptions): Promise<AuditData> {
   if (model.inputs.length === 0 && model.targets.length === 0) return { name: "no data", batch: {}, samples: 1 };
   if (options.data?.endsWith(".safetensors")) return fromTensors(model, options.data, options.samples);
+  if (options.data === "random") return drawn(model, options.samples ?? fewSamples, options.seed);
   const call = options.data === undefined ? model.training?.data : parseDataOption(options.data);
-  if (!call || call.name === "none") throw new UserFault("the spec names no data; name some with --data (mnist, text:FILE, images:DIR, … or a safetensors file of the inputs)");
+  if (!call || call.name === "none") throw new UserFault("the spec names no data; name some with --data (mnist, text:FILE, images:DIR, …, a safetensors file of the inputs, or random)");
   const baseDirectory = options.data === undefined && options.specFile !== "-" ? dirname(resolve(options.specFile)) : process.cwd();
   // A source's calls of the spec keep their options (`gaussians(dim: 2)`) where only its name is given again.
   const wanted = options.data !== undefined && model.training?.data.name === call.name && call.positional.length === 0 ? model.training.data : call;
@@ -60,4 +61,20 @@ function fromTensors(model: ModelDescription, file: string, samples: number | un
   if (sizes.size > 1) throw new UserFault(`${file}: its tensors disagree on the count of samples: ${[...sizes].join(", ")}`);
   const [count = 1] = sizes;
   return { name: file, batch, samples: Math.min(count, samples ?? count) };
+}
+
+/** Standard normal numbers and even odds for labels, for networks that have no data of their own. */
+function drawn(model: ModelDescription, samples: number, seed: number): AuditData {
+  const random = Random.named(seed, "random data");
+  const batch = Object.fromEntries([...model.inputs, ...model.targets].map((w) => {
+    const sizes = w.shape.slice(1).map((n) => {
+      if (typeof n === "string") throw new UserFault(`--data random: ${w.name} has the open size ${n}; fix it with --set ${n}=…`);
+      return n;
+    });
+    const shape = [samples, ...sizes];
+    const count = shape.reduce((a, b) => a * b, 1);
+    const data = w.kind === "real" ? Float64Array.from({ length: count }, () => random.normal()) : Int32Array.from({ length: count }, () => random.integer(w.classes ?? 1));
+    return [w.name, { shape, data }] as const;
+  }));
+  return { name: "random numbers", batch, samples };
 }

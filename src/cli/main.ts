@@ -57,7 +57,7 @@ export function program(): Command {
     .action(async (file, options) => (await import("./commands/verify.js")).verify(file, options));
   withSpec(add("audit <file>", "what every step does on real tokens: exact, after each lemma, as built"))
     .option("--weights <file>", "weights.safetensors; without it the seeded initial values; several times to compare", collect)
-    .option("--data <source>", "mnist, text:FILE, images:DIR, …, or a safetensors file of the inputs; else the spec's own")
+    .option("--data <source>", "mnist, text:FILE, images:DIR, …, random, or a safetensors file of the inputs; else the spec's own")
     .option("--samples <n>", "how many samples", wholeNumber)
     .option("--seed <n>", "seed of the initial values and of the choice of samples", wholeNumber)
     .action(async (file, options) => (await import("./commands/audit.js")).audit(file, options));

@@ -1,0 +1,56 @@
+/** The audit from the command line: which weights, which data, what is said. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { Random } from "../../src/runtime/random.js";
+import { writeSafetensors } from "../../src/runtime/safetensors.js";
+
+const folder = mkdtempSync(join(tmpdir(), "audit-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const command = (...args: string[]): string =>
+  execFileSync(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 });
+const failing = (...args: string[]): { status: number | null; stderr: string } =>
+  spawnSync(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], { encoding: "utf8" });
+
+const spec = `import "std/rates"
+import "std/lemmas"
+network Check {
+  dim d = 16, n = 25, K = 4, p = 4
+  index k in 1..K
+  let beta = p/(n*0.5^2)
+  input X: real[d, n]
+  param U[k]: real[d, p] init orthonormal
+  var Z: real[d, n] = X
+  step compress { minimize Rc(Z, U, beta) by gradient(rate: 0.5) using neumann, softmax_membership(beta: beta) }
+  output out: real[d, n] = Z
+}`;
+const file = join(folder, "check.srr");
+writeFileSync(file, spec);
+const random = Random.named(1, "tokens");
+const tokens = { shape: [2, 25, 16], data: Float64Array.from({ length: 800 }, () => 5 * random.normal()) };
+writeFileSync(join(folder, "tokens.safetensors"), writeSafetensors({ X: tokens }, {}));
+
+describe("crate-compile audit", () => {
+  it("says in words which lemma left its domain, from seeded values and a file of tokens", () => {
+    const text = command("audit", file, "--data", join(folder, "tokens.safetensors"));
+    expect(text).toContain("neumann is outside of its domain");
+    expect(text).toMatch(/exact step\s+−/);
+  });
+  it("gives the same numbers as JSON, the same each time", () => {
+    const args = ["audit", file, "--data", join(folder, "tokens.safetensors"), "--samples", "1", "--json"];
+    const [a, b] = [command(...args), command(...args)];
+    expect(a).toBe(b);
+    const { network, samples, runs } = JSON.parse(a);
+    expect({ network, samples, runs: runs.length }).toEqual({ network: "Check", samples: 1, runs: 1 });
+    expect(runs[0].steps[0].stages.map((s: { name: string }) => s.name)).toEqual(["exact", "neumann", "softmax_membership", "built"]);
+  });
+  it("names what is missing in the data", () => {
+    writeFileSync(join(folder, "other.safetensors"), writeSafetensors({ Y: tokens }, {}));
+    const run = failing("audit", file, "--data", join(folder, "other.safetensors"));
+    expect(run.status).toBe(1);
+    expect(run.stderr).toContain("no tensor X; it has Y");
+    expect(failing("audit", file).stderr).toContain("--data");
+  });
+});
