@@ -122,7 +122,7 @@ export function createMetrics(calls: readonly PlainCall[]): readonly NamedMetric
       psnr: () => squares((e, _p, n) => 10 * Math.log10(peak ** 2 / Math.max(1e-30, e / Math.max(1, n))), true),
       nearest_subspace: () => nearestSubspace(components),
     };
-    const make = rows[call.name];
+    const make = Object.hasOwn(rows, call.name) ? rows[call.name] : undefined;
     if (!make) throw new DataError(`there is no metric ${call.name}`);
     return { name: call.name, output: output ?? "", target: target ?? "", ...make() };
   });

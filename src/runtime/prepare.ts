@@ -11,6 +11,7 @@ const randomCrop: Augmentation = (t, call, random) => {
   if (!random) return t;
   const [count = 0, channels = 1, height = 1, width = 1] = t.shape;
   const padding = option(call, "padding", 0, 4);
+  if (!Number.isInteger(padding) || padding < 0) throw new DataError(`random_crop: padding must be a whole number from 0, not ${padding}`);
   const data = new Float32Array(t.data.length);
   for (let s = 0; s < count; s++) {
     const [dy, dx] = [random.integer(2 * padding + 1) - padding, random.integer(2 * padding + 1) - padding];
@@ -36,6 +37,7 @@ const horizontalFlip: Augmentation = (t, _call, random) => {
 /** In evaluation too: the network takes the normalised input. */
 const normalize: Augmentation = (t, call) => {
   const [mean, std] = [option(call, "mean", 0), option(call, "std", 1)];
+  if (!(std > 0)) throw new DataError(`normalize: std must be positive, not ${std}`);
   const data = new Float32Array(t.data.length);
   for (let i = 0; i < data.length; i++) data[i] = ((t.data[i] as number) - mean) / std;
   return { shape: t.shape, data };
@@ -57,7 +59,7 @@ export function prepare(batch: Batch, model: ModelDescription, training: Random 
   const program = model.training;
   const result: Record<string, HostTensor> = { ...batch };
   for (const call of program?.augment ?? []) {
-    const row = augmentations[call.name];
+    const row = Object.hasOwn(augmentations, call.name) ? augmentations[call.name] : undefined;
     if (!row) throw new DataError(`there is no augmentation ${call.name}`);
     for (const wire of model.inputs) {
       const t = result[wire.name];
@@ -69,7 +71,9 @@ export function prepare(batch: Batch, model: ModelDescription, training: Random 
     const wire = model.inputs.find((w) => w.name === input);
     const places = wire?.shape[1];
     if (typeof places !== "number") throw new DataError(`input ${input} cannot be drawn: its size is not fixed`);
-    result[input] = { shape: [count, places], data: hide(count, places, option(source, "ratio", 0, 0.75), fed) };
+    const ratio = option(source, "ratio", 0, 0.75);
+    if (!(ratio >= 0 && ratio <= 1)) throw new DataError(`feed ${input}: ratio must lie between 0 and 1, not ${ratio}`);
+    result[input] = { shape: [count, places], data: hide(count, places, ratio, fed) };
   }
   return result;
 }

@@ -114,7 +114,13 @@ function entries(folder: string): string[] {
     throw new DataError(`cannot read folder ${folder}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
 }
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // not there, a dangling link, or below a file
+  }
+}
 const pictures = /\.(png|jpe?g|webp|gif|tiff?|avif)$/i;
 /** A folder for each class, or train/ and test/ with such folders; the shorter side is scaled and the middle cut out. */
 export async function images(call: PlainCall, context: SourceContext): Promise<DataSet> {

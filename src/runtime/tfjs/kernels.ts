@@ -83,7 +83,9 @@ const withGradient = (f: One): ((x: tf.Tensor) => tf.Tensor) => tf.customGrad(f 
 
 function normal(x: tf.Tensor, eps: number, centred: boolean): tf.Tensor {
   return withGradient((value, save) => {
-    const shifted = centred ? tf.sub(value, tf.mean(value, -1, true)) : value;
+    // Centred twice: the rounding of one mean, divided by √eps, is what is left of a constant row (an empty image patch) otherwise.
+    const once = centred ? tf.sub(value, tf.mean(value, -1, true)) : value;
+    const shifted = centred ? tf.sub(once, tf.mean(once, -1, true)) : value;
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(shifted), -1, true), eps));
     const result = tf.mul(shifted, scale);
     save([result, scale]);
