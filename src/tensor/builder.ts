@@ -140,7 +140,9 @@ export class GraphBuilder {
   name(id: number, label: string): void {
     const node = this.node(id);
     if (node.op === "rename") this.name(node.x, label);
-    if (node.label === "" && node.op !== "fill" && node.op !== "constant") this.nodes[id] = { ...node, label, path: this.path || node.path };
+    // A step's own name beats that of a part of it: the iterate of FISTA is what the step gives.
+    const free = node.label === "" || node.label.startsWith(`${label}.`);
+    if (free && node.op !== "fill" && node.op !== "constant") this.nodes[id] = { ...node, label, path: this.path || node.path };
   }
 
   // ------------------------------------------------------------ leaves

@@ -1,17 +1,16 @@
 /** CRATE against the authors' program (fixture crate-classifier): values, gradients, training. */
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { emitOnnx } from "../../src/emit/onnx/emit.js";
-import { parametersAsInputs, trainingGraph } from "../../src/emit/onnx-train/training-graph.js";
-import { describe as describeModel, trainableCount } from "../../src/network/describe.js";
+import { trainingModels } from "../../src/emit/onnx-train/models.js";
+import { trainableCount } from "../../src/network/describe.js";
 import { resolveWeights } from "../../src/network/weights.js";
-import type { OptimizerProgram, TensorMap, WireTensor } from "../../src/runtime/contract.js";
+import type { OptimizerProgram, TensorMap } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { evaluateGraph } from "../../src/tensor/evaluate-graph.js";
 import { gradients } from "../../src/tensor/gradients.js";
-import type { Graph } from "../../src/tensor/graph.js";
-import { lowerNetwork } from "../../src/tensor/lower.js";
-import { schedule } from "../../src/tensor/schedule.js";
+import { lowerNetwork, type LowerOptions } from "../../src/tensor/lower.js";
+import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
+import { backend, describeNetwork, modelOf, runTfjs, tfjsGradients } from "../support/tfjs.js";
 import { compileSpec, example, fixture, relativeError, runOnnx, tensor, under } from "../support/build.js";
 
 const sizes = { d: 32, K: 4, p: 8, L: 3, C: 10, H: 28, P: 7, channels: 1 };
@@ -23,8 +22,8 @@ describe("CRATE from its equations", () => {
   it.each([["tiny", 6_090_856], ["small", 13_116_328], ["base", 22_796_008], ["large", 77_641_192]])("%s has %i parameters", (preset, count) => {
     expect(trainableCount(compileSpec(example("crate"), {}, preset).unrolled)).toBe(count);
   });
-  it("agrees with the authors' program in ONNX Runtime, after every half-layer", async () => {
-    const out = await runOnnx(compileSpec(example("crate"), sizes), weights, { image: tensor(tensors, "input/image") });
+  it.each([["ONNX Runtime", runOnnx], ["TensorFlow.js", runTfjs]] as const)("agrees with the authors' program in %s, after every half-layer", async (_runtime, run) => {
+    const out = await run(compileSpec(example("crate"), sizes), weights, { image: tensor(tensors, "input/image") });
     expect(relativeError(out["logits"] ?? [], tensor(tensors, "output64/logits").data)).toBeLessThan(1e-5);
     for (const layer of [1, 2, 3]) {
       expect(relativeError(out[`block.${layer}.compress`] ?? [], tensor(tensors, `output64/layer${layer}.mssa`).data)).toBeLessThan(1e-5);
@@ -58,32 +57,37 @@ describe("CRATE from its equations", () => {
     expect(Object.keys(wanted.values).length).toBeGreaterThan(20);
     for (const [name, t] of Object.entries(wanted.values)) expect(relativeError(found.get(name)?.data ?? [], t.data), name).toBeLessThan(1e-10);
   });
-  it.each(["sgd", "adam", "adamw", "lion", "adamw_smooth"])("follows the authors' 20 training steps with %s", async (kind) => {
+  it("has the authors' gradients of all parameters in TensorFlow.js", async () => {
+    const network = compileSpec(plainLoss, sizes);
+    const found = await tfjsGradients(network, weights, { image: tensor(tensors, "input/image"), label: tensor(tensors, "input/label") });
+    const wanted = resolveWeights(network.unrolled.parameters, under(tensors, "grad64/")).values;
+    expect(Object.keys(wanted).length).toBeGreaterThan(20);
+    for (const [name, t] of Object.entries(wanted)) expect(relativeError(found[name] ?? [], t.data), name).toBeLessThan(1e-4);
+  });
+  const kinds = ["sgd", "adam", "adamw", "lion", "adamw_smooth"];
+  it.each(kinds.flatMap((kind) => [[kind, "ONNX Runtime"], [kind, "TensorFlow.js"]] as const))("follows the authors' 20 training steps with %s in %s", async (kind, runtime) => {
     const run = results.trajectories[kind];
     const h = run.hyperparameters;
     const network = compileSpec(kind === "adamw_smooth" ? example("crate") : plainLoss, sizes);
     const optimizer: OptimizerProgram = kind === "sgd" ? { kind: "sgd", rate: h.lr, momentum: 0, weightDecay: 0 }
       : kind === "lion" ? { kind: "lion", rate: h.lr, beta1: h.betas[0], beta2: h.betas[1], weightDecay: h.weight_decay }
         : { kind: kind === "adam" ? "adam" : "adamw", rate: h.lr, beta1: h.betas[0], beta2: h.betas[1], epsilon: h.eps, weightDecay: h.weight_decay };
-    const base = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
+    const base = describeNetwork(network);
     if (!base.training) throw new Error("the spec has no train block");
     const description = { ...base, training: { ...base.training, optimizer } };
-    const emit = (graph: Graph, inputs: readonly WireTensor[]): Uint8Array => {
-      const { files } = emitOnnx(schedule(graph), { description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata: {}, doc: "", producerVersion: "test" });
-      return (files[0] as { bytes: Uint8Array }).bytes;
-    };
-    const step = trainingGraph(lowerNetwork(network.unrolled, { loss: true, training: true }), description.parameters, optimizer);
-    const evaluation = parametersAsInputs(lowerNetwork(network.unrolled, { loss: true }));
-    const engine = await createOrtEngine(ort as unknown as Ort, description, {
-      train: emit(step.graph, step.inputs), evaluate: emit(evaluation, description.parameters.map((p) => ({ name: p.name, kind: "real", shape: p.shape }))),
-    });
+    const lower = (options: LowerOptions) => lowerNetwork(network.unrolled, { loss: true, ...options });
+    const engine = runtime === "TensorFlow.js" ? await createTfjsEngine(description, await modelOf(network), await backend())
+      : await createOrtEngine(ort as unknown as Ort, description, trainingModels(lower({ training: true }), lower({}), description, {}, "test"));
     await engine.setParameters(resolveWeights(network.unrolled.parameters, weights).values);
     const batch = { image: tensor(tensors, "input/image"), label: tensor(tensors, "input/label") };
     const tolerance = kind === "lion" ? 1e-3 : 1e-4;
+    const counts: (number | undefined)[] = [];
     for (let i = 1; i <= 20; i++) {
       const { loss } = await engine.trainStep(batch, { learningRate: h.lr, step: i, seed: 1 });
       expect(Math.abs(loss - run.losses_f64[i - 1])).toBeLessThan(tolerance);
+      counts.push(engine.tensorCount?.());
     }
+    expect(new Set(counts.slice(1)).size, "the count of live tensors is flat").toBe(1);
     const last = await engine.evaluate(batch);
     expect(Math.abs((last.loss ?? Number.NaN) - run.losses_f64[20])).toBeLessThan(tolerance);
     engine.dispose();

@@ -5,21 +5,24 @@ import { lowerNetwork } from "../../src/tensor/lower.js";
 import { trainableCount } from "../../src/network/describe.js";
 import type { HostTensor } from "../../src/runtime/contract.js";
 import { compileSpec, example, fixture, relativeError, runOnnx, tensor, under } from "../support/build.js";
+import { runTfjs } from "../support/tfjs.js";
 
-describe("CRATE-alpha", () => {
+const runtimes = [["ONNX Runtime", runOnnx], ["TensorFlow.js", runTfjs]] as const;
+
+describe.each(runtimes)("CRATE-alpha in %s", (_runtime, run) => {
   it("agrees with its authors' program and has 72,328,936 parameters at base/16", async () => {
     const { tensors } = fixture("crate-alpha");
     const network = compileSpec(example("crate-alpha"), { d: 32, K: 4, p: 8, L: 2, C: 10, H: 32, P: 8 });
-    const out = await runOnnx(network, under(tensors, "param/"), { image: tensor(tensors, "input/image") });
+    const out = await run(network, under(tensors, "param/"), { image: tensor(tensors, "input/image") });
     expect(relativeError(out["logits"] ?? [], tensor(tensors, "output64/logits").data)).toBeLessThan(1e-5);
     expect(trainableCount(compileSpec(example("crate-alpha")).unrolled)).toBe(72_328_936);
   });
 });
-describe("CRATE-MAE", () => {
+describe.each(runtimes)("CRATE-MAE in %s", (_runtime, run) => {
   it("agrees with its authors' program, the mask fed, in encoder and decoder", async () => {
     const { tensors } = fixture("crate-mae");
     const network = compileSpec(example("crate-mae"), { d: 32, K: 4, p: 8, L: 2, H: 32, P: 8 });
-    const out = await runOnnx(network, under(tensors, "param/"), { image: tensor(tensors, "input/image"), mask: tensor(tensors, "input/mask") });
+    const out = await run(network, under(tensors, "param/"), { image: tensor(tensors, "input/image"), mask: tensor(tensors, "input/mask") });
     for (const [name, wanted] of [["encoder.1.compress", "encoder1.mid"], ["encoder.2.sparsify", "encoder2.out"], ["decoder.2.expand", "decoder2.out"], ["patches_out", "pred"]] as const) {
       expect(relativeError(out[name] ?? [], tensor(tensors, `output64/${wanted}`).data), name).toBeLessThan(2e-5);
     }
@@ -29,10 +32,10 @@ describe("CRATE-MAE", () => {
     expect(trainableCount(compileSpec(example("crate-mae"), { d: 576, K: 12, p: 48 }).unrolled)).toBe(24_846_528);
   });
 });
-describe("ToST", () => {
+describe.each(runtimes)("ToST in %s", (_runtime, run) => {
   it("token statistics attention falls out of the variational rate", async () => {
     const { tensors } = fixture("tost-vision-attention");
-    const out = await runOnnx(compileSpec(example("tost-attention")), under(tensors, "param/"), { X: tensor(tensors, "input/x") });
+    const out = await run(compileSpec(example("tost-attention")), under(tensors, "param/"), { X: tensor(tensors, "input/x") });
     expect(relativeError(out["attention"] ?? [], tensor(tensors, "output64/y").data)).toBeLessThan(1e-5);
   });
 });
@@ -49,7 +52,7 @@ describe("ReduNet", () => {
     }
   });
 });
-describe("the classics", () => {
+describe.each(runtimes)("the classics in %s", (_runtime, run) => {
   const { tensors, results } = fixture("lasso");
   const problem = (name: string) => results.find((r: { problem: string }) => r.problem === name);
   const iterations = [1, 2, 5, 20];
@@ -58,10 +61,10 @@ describe("the classics", () => {
     const [A, y] = [tensor(tensors, `input/${name}.A`), tensor(tensors, `input/${name}.y`)];
     const feed = { y: { shape: [1, ...y.shape], data: y.data } };
     for (const method of ["ista", "fista"]) {
-      const out = await runOnnx(compileSpec(example(method), { L: 20, eta: 1 / L, lambda }), { A }, feed);
+      const out = await run(compileSpec(example(method), { L: 20, eta: 1 / L, lambda }), { A }, feed);
       for (const k of iterations) expect(relativeError(out[`${method}.${k}.shrink`] ?? [], tensor(tensors, `output/${name}.${method}.${k}`).data)).toBeLessThan(1e-6);
     }
-    const admm = await runOnnx(compileSpec(example("admm"), { L: 20, lambda, rho: 1 }), { A }, feed);
+    const admm = await run(compileSpec(example("admm"), { L: 20, lambda, rho: 1 }), { A }, feed);
     for (const k of iterations) {
       expect(relativeError(admm[`admm.${k}.fit`] ?? [], tensor(tensors, `output/${name}.admm.${k}.x`).data)).toBeLessThan(2e-6);
       expect(relativeError(admm[`admm.${k}.split`] ?? [], tensor(tensors, `output/${name}.admm.${k}.z`).data)).toBeLessThan(2e-6);
@@ -69,16 +72,16 @@ describe("the classics", () => {
   });
   it("non-negative and group LASSO, the groups a family", async () => {
     const feed = (name: string) => ({ y: { shape: [1, 40], data: tensor(tensors, `input/${name}.y`).data } });
-    const out = await runOnnx(compileSpec(example("nonnegative-lasso"), { L: 20, eta: 1 / problem("nonneg").L, lambda: problem("nonneg").lambda }), { A: tensor(tensors, "input/nonneg.A") }, feed("nonneg"));
+    const out = await run(compileSpec(example("nonnegative-lasso"), { L: 20, eta: 1 / problem("nonneg").L, lambda: problem("nonneg").lambda }), { A: tensor(tensors, "input/nonneg.A") }, feed("nonneg"));
     for (const k of iterations) expect(relativeError(out[`ista.${k}.shrink`] ?? [], tensor(tensors, `output/nonneg.ista.${k}`).data)).toBeLessThan(1e-6);
     const A = tensor(tensors, "input/group.A");
     const family = Float64Array.from({ length: A.data.length }, (_, i) => A.data[(Math.floor(i / 4) % 40) * 80 + Math.floor(i / 160) * 4 + (i % 4)] as number);
-    const group = await runOnnx(compileSpec(example("group-lasso"), { L: 20, eta: 1 / problem("group").L, lambda: problem("group").lambda }), { A: { shape: [20, 40, 4], data: family } }, feed("group"));
+    const group = await run(compileSpec(example("group-lasso"), { L: 20, eta: 1 / problem("group").L, lambda: problem("group").lambda }), { A: { shape: [20, 40, 4], data: family } }, feed("group"));
     for (const k of iterations) expect(relativeError(group[`ista.${k}.shrink`] ?? [], tensor(tensors, `output/group.ista.${k}`).data)).toBeLessThan(1e-6);
   });
   it.each([["tv1", 0.8, 1], ["tv2", 2, 1.3]] as const)("%s: total variation by ADMM", async (name, lambda, rho) => {
     const { tensors: tv } = fixture("tv-denoise");
-    const out = await runOnnx(compileSpec(example("total-variation"), { lambda, rho }), { F: tensor(tv, "input/F") }, { y: { shape: [1, 60], data: tensor(tv, `input/${name}.y`).data } });
+    const out = await run(compileSpec(example("total-variation"), { lambda, rho }), { F: tensor(tv, "input/F") }, { y: { shape: [1, 60], data: tensor(tv, `input/${name}.y`).data } });
     for (const k of iterations) expect(relativeError(out[`admm.${k}.fit`] ?? [], tensor(tv, `output/${name}.admm.${k}.x`).data)).toBeLessThan(1e-6);
   });
 });

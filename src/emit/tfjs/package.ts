@@ -18,16 +18,19 @@ export interface PackageSources {
   /** Versions of dependencies, as this project has them. */
   readonly versions: Readonly<Record<string, string>>;
 }
-export interface PackageInput {
+export interface ModelInput {
   readonly description: ModelDescription;
   readonly doc: string | undefined;
   readonly equations: readonly (Equation & { readonly path: string })[];
   readonly predict: Plan;
   /** With the outputs and the output "loss". */
   readonly loss: Plan | undefined;
-  readonly spec: string;
   readonly specName: string;
   readonly version: string;
+}
+export interface PackageInput extends ModelInput {
+  /** The spec's text. */
+  readonly spec: string;
   /** Files of the ONNX engine, where the package has it. */
   readonly onnx?: readonly PackageFile[];
   /** Other files (weights, data). */
@@ -40,7 +43,9 @@ const textOf = (path: string, text: string): PackageFile => ({ path, bytes: enco
 const cell = (text: string): string => commentText(text).replace(/[`|<]/g, (c) => (c === "`" ? "'" : `\\${c}`));
 const packageName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100) || "network";
 
-function modelText(input: PackageInput, render: Render): string {
+/** `src/model.ts`. */
+export function emitModel(input: ModelInput, sources: Pick<PackageSources, "template">): string {
+  const render = renderer(sources);
   const equations = new Map(input.equations.map((e) => [e.path, e]));
   const names = new Names([...fileNames, "predict", "lossOf", "RunOptions", "options", "outputs"]);
   const known = new Map<string, StepFunction>();
@@ -66,6 +71,10 @@ function modelText(input: PackageInput, render: Render): string {
 }
 const kernelNames = ["addRows", "choose", "dropout", "gelu", "holds", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "seen", "signOf", "spreadTo", "standardize", "stopGradient"] as const;
 type Render = (name: string, context: object) => string;
+function renderer(sources: Pick<PackageSources, "template">): Render {
+  const handlebars = Handlebars.create();
+  return (name, context) => handlebars.compile(sources.template(name), { noEscape: true, preventIndent: true })(context);
+}
 
 const programs = {
   train: "Trains by the spec's program; see the README for options.",
@@ -94,8 +103,7 @@ const compilerOptions = {
 };
 
 export function emitPackage(input: PackageInput, sources: PackageSources): readonly PackageFile[] {
-  const handlebars = Handlebars.create();
-  const render: Render = (name, context) => handlebars.compile(sources.template(name), { noEscape: true, strict: false, preventIndent: true })(context);
+  const render = renderer(sources);
   const { description } = input;
   const ort = input.onnx !== undefined;
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
@@ -116,7 +124,7 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
     textOf("README.md", readme),
     textOf("model.json", `${JSON.stringify(description, null, 1)}\n`),
     textOf(input.specName, input.spec),
-    textOf("src/model.ts", modelText(input, render)),
+    textOf("src/model.ts", emitModel(input, sources)),
     textOf("src/description.ts", render("description.ts", {})),
     textOf("src/engine.ts", render("engine.ts", { ort })),
     textOf("src/index.ts", render("index.ts", {})),
