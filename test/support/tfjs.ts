@@ -25,8 +25,8 @@ export async function loadModel(text: string): Promise<GeneratedModel> {
 const template = (name: string): string => readFileSync(`templates/package/${name}.hbs`, "utf8");
 const bare: ModelDescription = { format: 1, name: "test", compiler: "test", specHash: "", seed: 1, inputs: [], targets: [], outputs: [], parameters: [] };
 
-export const modelOfPlan = (predict: Plan, loss?: Plan): Promise<GeneratedModel> =>
-  loadModel(emitModel({ description: bare, doc: undefined, equations: [], predict, loss, specName: "test.srr", version: "test" }, { template }));
+export const modelOfPlan = (predict: Plan, inputs: ModelDescription["inputs"]): Promise<GeneratedModel> =>
+  loadModel(emitModel({ description: { ...bare, inputs }, doc: undefined, equations: [], predict, loss: undefined, specName: "test.srr", version: "test" }, { template }));
 
 export function describeNetwork(network: CompiledNetwork): ModelDescription {
   return describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });

@@ -1,4 +1,5 @@
 /** A plan as readable TypeScript: one function for each step, called once for each copy; equal copies in a row become a loop. */
+import type { WireTensor } from "../../runtime/contract.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands } from "../../tensor/schedule.js";
 import { type Call, writeBody } from "./body-code.js";
@@ -31,7 +32,7 @@ export interface Equation {
 }
 /** Names that the generated file imports or passes. */
 export const fileNames: readonly string[] = [
-  "tf", "run", "at", "inputs", "layer", "Run", "Tensors", "matMul", "standardize", "rmsStandardize", "stopGradient", "dropout", "choose", "holds", "gelu",
+  "tf", "run", "at", "inputs", "layer", "Run", "Tensors", "matMul", "standardize", "rmsStandardize", "stopGradient", "dropout", "choose", "compare", "cumulate", "toInteger", "gelu",
   "signOf", "spreadTo", "lookUp", "addRows", "parameter", "input", "seen", "sizesOf",
 ];
 const isLeaf = (n: PlanNode): boolean => n.op === "input" || n.op === "parameter";
@@ -171,17 +172,13 @@ export function writeModel(plan: Plan, equations: ReadonlyMap<string, Equation>,
   return { functions, body: lines, outputs: new Map(plan.outputs.map((o) => [o.name, values.get(o.node) ?? ""])) };
 }
 
-/** The free sizes as an object's entries, read off the inputs. */
-export function sizeEntries(plan: Plan): ReadonlyMap<string, string> {
+/** The free sizes by name, with the code that reads them off the inputs. */
+export function sizeEntries(inputs: readonly WireTensor[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  for (const node of plan.nodes) {
-    if (node.op !== "input") continue;
-    node.shape.forEach((d, axis) => {
-      const [t] = d.terms;
-      const power = t?.powers[0];
-      if (d.terms.length === 1 && t && power && t.powers.length === 1 && power[1] === 1 && t.numerator === 1 && t.denominator === 1 && !found.has(power[0])) {
-        found.set(power[0], `input(inputs, ${JSON.stringify(node.name)}).shape[${axis}] ?? 0`);
-      }
+  for (const wire of inputs) {
+    wire.shape.forEach((size, axis) => {
+      // A polynomial of sizes ("n + 1") is not a name to be read off.
+      if (typeof size === "string" && !/[^\p{L}\p{N}_']/u.test(size) && !found.has(size)) found.set(size, `input(inputs, ${JSON.stringify(wire.name)}).shape[${axis}] ?? 0`);
     });
   }
   return found;

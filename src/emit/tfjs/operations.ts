@@ -46,15 +46,15 @@ const unaryCalls: { readonly [F in UnaryFunction]: (x: string) => string } = {
   negate: (x) => `tf.neg(${x})`, exp: (x) => `tf.exp(${x})`, log: (x) => `tf.log(${x})`, sqrt: (x) => `tf.sqrt(${x})`, abs: (x) => `tf.abs(${x})`,
   sign: (x) => `signOf(${x})`, relu: (x) => `tf.relu(${x})`, gelu: (x) => `gelu(${x})`, erf: (x) => `tf.erf(${x})`, sigmoid: (x) => `tf.sigmoid(${x})`,
   tanh: (x) => `tf.tanh(${x})`, reciprocal: (x) => `tf.div(1, ${x})`, square: (x) => `tf.square(${x})`,
-  step: (x) => `holds(tf.greater(${x}, 0))`,
+  step: (x) => `compare("greater", ${x}, 0)`,
 };
 type Binary = (a: Operand, b: Operand, shape: readonly Dim[]) => string;
 const call = (name: string): Binary => (a, b) => `tf.${name}(${plain(a)}, ${plain(b)})`;
-const compare = (name: string): Binary => (a, b) => `holds(tf.${name}(${plain(a)}, ${plain(b)}))`;
+const comparison = (name: string): Binary => (a, b) => `compare(${JSON.stringify(name)}, ${plain(a)}, ${plain(b)})`;
 const binaryCalls: { readonly [F in BinaryFunction]: Binary } = {
   add: call("add"), subtract: call("sub"), multiply: call("mul"), divide: call("div"), power: call("pow"), remainder: call("mod"),
   max: (a, b, shape) => `tf.maximum(${spread(a, shape)}, ${spread(b, shape)})`, min: (a, b, shape) => `tf.minimum(${spread(a, shape)}, ${spread(b, shape)})`,
-  equal: compare("equal"), less: compare("less"), less_equal: compare("lessEqual"), greater: compare("greater"), greater_equal: compare("greaterEqual"),
+  equal: comparison("equal"), less: comparison("less"), less_equal: comparison("lessEqual"), greater: comparison("greater"), greater_equal: comparison("greaterEqual"),
 };
 /** Functions of tfjs that know the last axis only. */
 function alongLast(name: string, x: Operand, axis: number): string {
@@ -108,11 +108,14 @@ export const operations: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
     return `lookUp(${table.code}, ${indices.code}, ${sizeCode(table.node.shape[0] as Dim)}, ${shapeCode(n.shape)})`;
   },
   scatter_add: (n, w) => `addRows(${w.operand(n.x).code}, ${w.operand(n.indices).code}, ${sizeCode(n.shape[0] as Dim)}, ${shapeCode(n.shape)})`,
-  cumsum: (n, w) => `tf.cumsum(${w.operand(n.x).code}, ${n.axis}, false, ${n.reverse})`,
+  cumsum: (n, w) => `cumulate(${w.operand(n.x).code}, ${n.axis}, ${n.reverse})`,
   broadcast: (n, w) => `spreadTo(${w.operand(n.x).code}, ${shapeCode(n.shape)})`,
   dropout: (n, w) => `dropout(${w.operand(n.x).code}, ${numberCode(n.rate)}, run)`,
   stop: (n, w) => `stopGradient(${w.operand(n.x).code})`,
-  cast: (n, w) => `tf.cast(${w.operand(n.x).code}, ${JSON.stringify(n.to === "int" ? "int32" : "float32")})`,
+  cast: (n, w) => {
+    const x = w.operand(n.x);
+    return n.to === "float" ? `tf.cast(${x.code}, "float32")` : x.node.type === "float" ? `toInteger(${x.code})` : x.code;
+  },
 };
 export function operationCode(node: PlanNode, w: Writing): string {
   const row = operations[node.op] as (n: PlanNode, w: Writing) => string;

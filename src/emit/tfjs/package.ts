@@ -55,21 +55,21 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
     .map(([name, code]) => (name === code ? name : `${quoted(name)}: ${code}`)).join(", ");
   const functions = [...predict.functions, ...(loss?.functions ?? [])].map((f) => f.text);
   const body = [...functions, ...predict.body, ...(loss?.body ?? []), entries(predict.outputs), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
-  const sizes = (plan: Plan): string => [...sizeEntries(plan)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
-  const sizeNames = [...new Set([input.predict, ...(input.loss ? [input.loss] : [])].flatMap((p) => [...sizeEntries(p).keys()]))];
-  const imports = kernelNames.filter((n) => new RegExp(`\\b${n}\\(`).test(`${body}\n${sizes(input.predict)}`));
-  const wires = (list: ModelDescription["inputs"]): string => list.map((w) => `${commentText(w.name)} [${w.shape.join(", ")}]`).join(", ");
   const { description } = input;
+  const sizes = (inputs: ModelDescription["inputs"]): string => [...sizeEntries(inputs)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
+  const all = [...description.inputs, ...description.targets];
+  const imports = kernelNames.filter((n) => new RegExp(`\\b${n}\\(`).test(`${body}\n${sizes(description.inputs)}`));
+  const wires = (list: ModelDescription["inputs"]): string => list.map((w) => `${commentText(w.name)} [${w.shape.join(", ")}]`).join(", ");
   return render("model.ts", {
     title: commentText(description.name), intro: (input.doc ?? "").split("\n").filter((l) => l !== "").map(commentText), version: input.version, spec: commentText(input.specName),
-    imports: imports.join(", "), sizeTypes: sizeNames.map((n) => `readonly ${quoted(n)}: number`).join("; "), functions, inputs: wires(description.inputs), predictSizes: sizes(input.predict), predictBody: predict.body, predictOutputs: entries(predict.outputs),
+    imports: imports.join(", "), sizeTypes: [...sizeEntries(all).keys()].map((n) => `readonly ${quoted(n)}: number`).join("; "), functions, inputs: wires(description.inputs), predictSizes: sizes(description.inputs), predictBody: predict.body, predictOutputs: entries(predict.outputs),
     ...(loss && input.loss ? {
-      lossInputs: wires([...description.inputs, ...description.targets]), lossSizes: sizes(input.loss), lossBody: loss.body,
+      lossInputs: wires(all), lossSizes: sizes(all), lossBody: loss.body,
       loss: loss.outputs.get("loss"), lossOutputs: entries(new Map([...loss.outputs].filter(([name]) => name !== "loss"))),
     } : {}),
   });
 }
-const kernelNames = ["addRows", "choose", "dropout", "gelu", "holds", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "seen", "signOf", "spreadTo", "standardize", "stopGradient"] as const;
+const kernelNames = ["addRows", "choose", "compare", "cumulate", "dropout", "gelu", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "seen", "signOf", "spreadTo", "standardize", "stopGradient", "toInteger"] as const;
 type Render = (name: string, context: object) => string;
 function renderer(sources: Pick<PackageSources, "template">): Render {
   const handlebars = Handlebars.create();

@@ -108,23 +108,36 @@ export const rmsStandardize = (x: tf.Tensor, eps: number): tf.Tensor => normal(x
 export const stopGradient = (x: tf.Tensor): tf.Tensor =>
   withGradient((value) => ({ value: tf.clone(value), gradFunc: (dy) => tf.zerosLike(dy) }))(x);
 
-/** 1 where a condition holds, else 0; no gradient. */
-export const holds = (condition: tf.Tensor): tf.Tensor => tf.cast(condition, "float32");
-
-/** a where the condition (1 or 0) holds, else b; both of this shape, or a number. */
+/** 1 where the comparison holds, else 0; no gradient. Operands spread as NumPy does. */
+export function compare(how: "equal" | "less" | "lessEqual" | "greater" | "greaterEqual", a: tf.Tensor | number, b: tf.Tensor | number): tf.Tensor {
+  const op = tf.customGrad((...args) => {
+    const [x, y] = args as unknown as [tf.Tensor, tf.Tensor];
+    const [xShape, yShape] = [x.shape, y.shape];
+    return { value: tf.cast(tf[how](x, y), "float32"), gradFunc: () => [tf.zeros(xShape), tf.zeros(yShape)] };
+  });
+  const whole = (x: tf.Tensor | number): tf.Tensor => (typeof x === "number" ? tf.scalar(x) : x);
+  return op(whole(a), whole(b));
+}
+/** a where the condition is not 0, else b; both of this shape, or a number. */
 export function choose(condition: tf.Tensor, a: tf.Tensor | number, b: tf.Tensor | number, shape: number[]): tf.Tensor {
   const whole = (x: tf.Tensor | number): tf.Tensor => (typeof x === "number" ? tf.fill(shape, x) : x);
-  const mask = condition.shape.join() === shape.join() ? condition : spreadTo(condition, shape);
+  const mask = compare("equal", condition.shape.join() === shape.join() ? condition : spreadTo(condition, shape), 0);
   const op = tf.customGrad((...args) => {
     const [x, y, save] = args as unknown as [tf.Tensor, tf.Tensor, tf.GradSaveFunc];
     save([mask]);
     return {
-      value: tf.where(tf.cast(mask, "bool"), x, y),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => [tf.mul(dy, saved[0] as tf.Tensor), tf.mul(dy, tf.sub(1, saved[0] as tf.Tensor))],
+      value: tf.where(tf.cast(mask, "bool"), y, x),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => [tf.mul(dy, tf.sub(1, saved[0] as tf.Tensor)), tf.mul(dy, saved[0] as tf.Tensor)],
     };
   });
   return op(whole(a), whole(b));
 }
+/** Running sums along an axis counted from the front (a negative one corrupts WebAssembly's memory). tfjs's own gradient permutes the result. */
+export const cumulate = (x: tf.Tensor, axis: number, reverse: boolean): tf.Tensor =>
+  withGradient((value) => ({ value: tf.cumsum(value, axis, false, reverse), gradFunc: (dy) => tf.cumsum(dy, axis, false, !reverse) }))(x);
+/** Towards zero; no gradient. */
+export const toInteger = (x: tf.Tensor): tf.Tensor => tf.cast(stopGradient(x), "int32");
+
 /** x·Φ(x) with the error function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: tf.Tensor): tf.Tensor =>
   withGradient((value, save) => {
