@@ -4,7 +4,6 @@ import { at, DiagnosticError } from "./diagnostics/declare.js";
 import { notLowerable } from "./emit/diagnostics.js";
 import { emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
 import { explainNetwork } from "./explain/derivation.js";
-import { showExpr } from "./expression/print.js";
 import type { ModelDescription, TensorMap } from "./runtime/contract.js";
 import type { Graph } from "./tensor/graph.js";
 import { lowerNetwork, type LowerOptions } from "./tensor/lower.js";
@@ -30,7 +29,7 @@ export function equations(network: CompiledNetwork): readonly { readonly path: s
   return explainNetwork(network.typed, network.derivations).map((s) => ({
     path: s.name.replace(".", "/"),
     variable: s.variable,
-    text: `${s.variable} <- ${showExpr(s.derivation.update)}`,
+    text: `${s.variable} <- ${s.show(s.derivation.update)}`,
   }));
 }
 

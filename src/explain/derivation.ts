@@ -1,6 +1,7 @@
 /** A derivation as lines that text, LaTeX, HTML and JSON share: what was done, to what, by which rule. */
 import type { Derivation, DerivationLine } from "../calculus/derive.js";
 import type { Expr } from "../expression/expr.js";
+import { showExpr } from "../expression/print.js";
 import type { TypedNetwork, TypedStep } from "../semantics/program.js";
 
 /** What the left side of a line says. */
@@ -27,6 +28,8 @@ export interface ExplainedStep {
   readonly remarks: readonly string[];
   readonly step: TypedStep;
   readonly derivation: Derivation;
+  /** An expression as text, sizes under the names that the spec gives them. */
+  readonly show: (e: Expr) => string;
 }
 
 const subjects: Readonly<Record<DerivationLine["kind"], LineSubject>> = {
@@ -64,7 +67,7 @@ export function explainStep(network: TypedNetwork, layer: string | undefined, st
   const name = layer === undefined ? step.name : `${layer}.${step.name}`;
   return {
     network: network.name, name, variable: derivation.variable.index === undefined ? derivation.variable.name : `${derivation.variable.name}[${derivation.variable.index}]`,
-    clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation,
+    clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation, show: (e) => showExpr(e, undefined, network.showDim),
     ...(step.doc === undefined ? {} : { doc: step.doc }),
   };
 }

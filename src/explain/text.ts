@@ -1,5 +1,4 @@
 /** Derivations as plain text, one line of mathematics a step. */
-import { showExpr } from "../expression/print.js";
 import type { ExplainedLine, ExplainedStep } from "./derivation.js";
 
 function left(line: ExplainedLine, variable: string): string {
@@ -17,10 +16,10 @@ export function explainText(steps: readonly ExplainedStep[]): string {
   return steps.map((step) => {
     const width = Math.max(...step.lines.map((l) => l.rule.length));
     const body = step.lines.flatMap((line) => {
-      const main = `  ${line.rule.padEnd(width)}  ${left(line, step.variable)} ${joint(line)} ${showExpr(line.expression)}`;
+      const main = `  ${line.rule.padEnd(width)}  ${left(line, step.variable)} ${joint(line)} ${step.show(line.expression)}`;
       const detail = line.replaced.map((r) => {
-        const condition = r.when ? `   when ${showExpr(r.when)}` : "";
-        return `  ${"".padEnd(width)}    ${showExpr(r.before)} ${line.relation} ${showExpr(r.after)}${condition}`;
+        const condition = r.when ? `   when ${step.show(r.when)}` : "";
+        return `  ${"".padEnd(width)}    ${step.show(r.before)} ${line.relation} ${step.show(r.after)}${condition}`;
       });
       return [main, ...detail];
     });
@@ -33,8 +32,8 @@ export function explainJson(steps: readonly ExplainedStep[]): string {
   const value = steps.map((s) => ({
     network: s.network, step: s.name, variable: s.variable, clause: s.clause, ...(s.doc === undefined ? {} : { doc: s.doc }),
     lines: s.lines.map((l) => ({
-      subject: l.subject, rule: l.rule, relation: l.relation, expression: showExpr(l.expression),
-      replaced: l.replaced.map((r) => ({ before: showExpr(r.before), after: showExpr(r.after), ...(r.when ? { when: showExpr(r.when) } : {}) })),
+      subject: l.subject, rule: l.rule, relation: l.relation, expression: s.show(l.expression),
+      replaced: l.replaced.map((r) => ({ before: s.show(r.before), after: s.show(r.after), ...(r.when ? { when: s.show(r.when) } : {}) })),
     })),
     remarks: s.remarks,
   }));

@@ -28,14 +28,22 @@ const positionalOptions: Partial<Record<FunctionName, readonly string[]>> = { pa
  * The expression in the language's notation. `budget` bounds the count of nodes visited: beyond it a part is shown as `…`,
  * since an expression that shares subexpressions can be exponentially long as text.
  */
-export function showExpr(e: Expr, budget = 200_000): string {
+export function showExpr(e: Expr, budget = 200_000, dims: (d: Dim) => string = showDim): string {
   let left = budget;
   const render = (x: Expr): Text => {
     left -= 1;
     return left < 0 ? { text: "…", level: level.postfix } : renderNode(x, render);
   };
-  return render(e).text;
+  const outer = dimText;
+  dimText = dims;
+  try {
+    return render(e).text;
+  } finally {
+    dimText = outer;
+  }
 }
+/** How sizes are written, for as long as one expression is. */
+let dimText: (d: Dim) => string = showDim;
 
 type Render = (e: Expr) => Text;
 
@@ -67,8 +75,8 @@ const indexTermText = (t: IndexTerm): string => (t.kind === "variable" ? t.name 
 
 function renderOnes(e: ConstantExpr): Text {
   const [rows, cols] = e.shape as readonly [Dim, Dim];
-  const column = `ones(${showDim(rows)})`;
-  const row = `ones(${showDim(cols)})'`;
+  const column = `ones(${dimText(rows)})`;
+  const row = `ones(${dimText(cols)})'`;
   if (isOne(cols)) return { text: column, level: level.postfix };
   if (isOne(rows)) return { text: row, level: level.postfix };
   return { text: `${column}*${row}`, level: level.product };
@@ -76,7 +84,7 @@ function renderOnes(e: ConstantExpr): Text {
 
 function renderSlice(e: SliceExpr, render: Render): Text {
   const range = (r: Range | undefined): string =>
-    !r ? ":" : r.from.key === r.to.key ? showDim(r.from) : `${showDim(r.from)}..${showDim(r.to)}`;
+    !r ? ":" : r.from.key === r.to.key ? dimText(r.from) : `${dimText(r.from)}..${dimText(r.to)}`;
   return { text: `${wrap(render(e.arg), level.postfix)}[${range(e.rows)}, ${range(e.cols)}]`, level: level.postfix };
 }
 
@@ -220,7 +228,7 @@ function renderApply(e: ApplyExpr, render: Render): Text {
 /** A bare `0` or `I` has no neighbour in a call from which its shape could be told. */
 function argumentText(e: Expr, render: Render): string {
   if (e.kind === "zero" && e.shape.length === 2) return `0*${renderOnes(e).text}`;
-  if (e.kind === "identity") return `diag(ones(${showDim(rowsOf(e))}))`;
+  if (e.kind === "identity") return `diag(ones(${dimText(rowsOf(e))}))`;
   return render(e).text;
 }
 
@@ -235,7 +243,7 @@ function optionTexts(e: ApplyExpr): readonly string[] {
   const positional = positionalOptions[e.fn] ?? [];
   const value = (name: string, v: OptionValue): string => {
     if (typeof v === "number") return numberText(v);
-    if (typeof v === "object") return showDim(v);
+    if (typeof v === "object") return dimText(v);
     return typeof v === "string" && !wordOptions.has(name) ? JSON.stringify(v) : String(v);
   };
   const named = Object.keys(e.options).filter((k) => !positional.includes(k)).sort();
