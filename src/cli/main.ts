@@ -51,9 +51,12 @@ export function program(): Command {
     .option("--at <file>", "evaluate value and gradient at the tensors of a safetensors file, in float64")
     .option("--json", "machine-readable diagnostics")
     .action(async (expression, options) => (await import("./commands/grad.js")).grad(expression, options));
-  withSpec(add("verify <file>", "numeric check of every derivation step"))
+  withSpec(add("verify [file]", "numeric check of every derivation step"))
     .option("--trials <n>", "random points for each check", wholeNumber)
     .option("--seed <n>", "seed of the points", wholeNumber)
+    .option("--log <file>", "write a proof log: rule, before, after, test points and values")
+    .option("--check-log <file>", "check a proof log without the calculus; a changed line is refused")
+    .option("--force", "overwrite an existing log")
     .action(async (file, options) => (await import("./commands/verify.js")).verify(file, options));
   withSpec(add("audit <file>", "what every step does on real tokens: exact, after each lemma, as built"))
     .option("--weights <file>", "weights.safetensors; without it the seeded initial values; several times to compare", collect)

@@ -1,0 +1,117 @@
+/** A derivation as a log that somebody else can replay: rule, before, after, test points and the values there. */
+import { type Derivation, type DerivationLine, ruleOf } from "../calculus/derive.js";
+import { applyRule } from "../calculus/lemmas.js";
+import type { Dim } from "../expression/dim.js";
+import { contains, type Expr, isScalar, symbol } from "../expression/expr.js";
+import { shownName } from "../expression/reading.js";
+import { showExpr } from "../expression/print.js";
+import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
+import type { Value } from "../numeric/matrix.js";
+import type { TypedNetwork, TypedStep } from "../semantics/program.js";
+import { type LoggedLine, type LoggedPoint, type LoggedStep, type LoggedTensor, type ProofLog, replacedName } from "./check-log.js";
+import { networkPoint } from "./test-points.js";
+import type { VerifyOptions } from "./verify.js";
+
+const tensor = (v: Value): LoggedTensor => ({ rows: v.shape[0] ?? 1, cols: v.shape[1] ?? 1, data: [...v.data] });
+
+const words = (v: Value): (number | string)[] => Array.from(v.data, (x) => (Number.isFinite(x) ? x : String(x)));
+
+/** An environment that remembers what it was asked for; captures have the values that they stand for. */
+class Recorder {
+  readonly values = new Map<string, LoggedTensor[]>();
+  readonly sizes = new Map<string, number>();
+  readonly environment: Environment;
+  constructor(inner: Environment, d: Derivation) {
+    const captures = new Map(d.captures.map((c) => [c.name, c]));
+    const self: Environment = {
+      dims: (s) => { const n = inner.dims(s); this.sizes.set(shownName(s), n); return n; },
+      lookup: (name, member) => {
+        const captured = captures.get(name);
+        if (captured) return evaluate(captured.value, captured.index === undefined || member === undefined ? self : { ...self, indices: new Map([[captured.index, member]]) });
+        const v = inner.lookup(name, member);
+        if (v) {
+          const list = this.values.get(shownName(name)) ?? [];
+          list[(member ?? 1) - 1] = tensor(v);
+          this.values.set(shownName(name), list);
+        }
+        return v;
+      },
+    };
+    this.environment = self;
+  }
+}
+function indexSizes(expressions: readonly Expr[], environment: Environment): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const e of expressions) contains(e, (x) => {
+    if (x.kind === "indexSum") sizes.set(x.index, evaluateDim(x.size, environment.dims));
+    if (x.kind === "apply" && x.family) sizes.set(x.family.index, evaluateDim(x.family.size, environment.dims));
+    return false;
+  });
+  return sizes;
+}
+/** The update with a name where the lemma matched; undefined where it matched different things in several places. */
+function contextOf(d: Derivation, line: DerivationLine, previous: Expr, sizes: ReadonlyMap<string, Dim>): Expr | undefined {
+  const use = d.step.using.find((u) => u.lemma.name === line.rule);
+  const [first, ...rest] = line.applications;
+  if (!use || !first || rest.some((a) => a.before.id !== first.before.id || a.after.id !== first.after.id)) return undefined;
+  const marker = symbol(replacedName, "const", first.after.shape);
+  const { when: _, ...rule } = ruleOf(use);
+  return applyRule(previous, { ...rule, right: marker }, sizes)?.result;
+}
+
+const perMember: ReadonlySet<DerivationLine["kind"]> = new Set(["gradient", "update", "capture", "lemma"]);
+
+function logStep(network: TypedNetwork, name: string, d: Derivation, options: VerifyOptions): LoggedStep | undefined {
+  const sizes = new Map(network.indices.map((i) => [i.name, i.size]));
+  const expressions = [d.minimised, ...d.lines.flatMap((l) => [l.expression, ...l.applications.flatMap((a) => [a.before, a.after, ...(a.when ? [a.when] : [])])]), ...d.captures.map((c) => c.value)];
+  const recorders = Array.from({ length: options.trials }, (_, i) => networkPoint(network, expressions, options.seed * 65537 + i))
+    .flatMap((e) => (e ? [new Recorder(e, d)] : []));
+  if (recorders.length === 0) return undefined;
+  const { index } = d.variable;
+  const counts = recorders.map((r) => indexSizes(expressions, r.environment));
+  const membersAt = (e: Expr, each: boolean): LoggedLine["values"] => recorders.map((r, i) => {
+    const count = index === undefined || !each ? 1 : (counts[i]?.get(index) ?? 1);
+    return Array.from({ length: count }, (_, k) => words(evaluate(e, index === undefined || !each ? r.environment : { ...r.environment, indices: new Map([[index, k + 1]]) })));
+  });
+  let previous: Expr | undefined;
+  const lines = d.lines.map((line): LoggedLine => {
+    const rewriting = line.kind === "capture" || line.kind === "lemma";
+    const context = line.kind === "lemma" && line.relation === "approximation" && previous ? contextOf(d, line, previous, sizes) : undefined;
+    const logged: LoggedLine = {
+      kind: line.kind, rule: line.rule,
+      ...(rewriting ? { relation: line.relation ?? "identity" } : {}),
+      ...(rewriting && previous ? { before: showExpr(previous) } : {}),
+      after: showExpr(line.expression),
+      ...(rewriting ? { replaced: line.applications.map((a) => ({ before: showExpr(a.before), after: showExpr(a.after), ...(a.when ? { when: showExpr(a.when) } : {}) })) } : {}),
+      ...(context ? { context: showExpr(context) } : {}),
+      values: membersAt(line.expression, perMember.has(line.kind)),
+    };
+    if (rewriting || line.kind === "update") previous = line.expression;
+    return logged;
+  });
+  // What only the rate or a replaced part needs is asked for too, so that the checker finds a value.
+  const others = [...(d.step.method.rate ? [d.step.method.rate] : []), ...expressions];
+  recorders.forEach((r, i) => others.forEach((e) => {
+    const free = new Map([...(counts[i] ?? [])].map(([k]) => [k, 1]));
+    evaluate(e, { ...r.environment, indices: free });
+  }));
+  const points = recorders.map((r, i): LoggedPoint => {
+    if (!isScalar(d.exact)) r.environment.lookup(d.variable.name, index === undefined ? undefined : 1);
+    return { sizes: Object.fromEntries(r.sizes), counts: Object.fromEntries(counts[i] ?? []), values: Object.fromEntries(r.values) };
+  });
+  return {
+    step: name, sense: d.step.sense, method: d.step.method.name, ...(d.step.method.rate ? { rate: showExpr(d.step.method.rate) } : {}),
+    variable: { name: d.variable.name, ...(index === undefined ? {} : { index }) },
+    captures: d.captures.map((c) => ({ name: c.name, ...(c.index === undefined ? {} : { index: c.index }), value: showExpr(c.value) })),
+    points, lines,
+  };
+}
+export function proofLog(network: TypedNetwork, derivations: ReadonlyMap<TypedStep, Derivation>, options: VerifyOptions): ProofLog {
+  const layerOf = new Map(network.statements.flatMap((s) => (s.kind === "layer" ? s.body.map((x) => [x, s.name] as const) : [])));
+  const steps = [...derivations].flatMap(([step, d]) => {
+    const layer = layerOf.get(step);
+    const logged = logStep(network, layer === undefined ? step.name : `${layer}.${step.name}`, d, options);
+    return logged ? [logged] : [];
+  });
+  return { format: 1, network: network.name, steps };
+}

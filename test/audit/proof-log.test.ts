@@ -1,0 +1,59 @@
+/** Proof logs are replayed by a checker that shares nothing with the calculus, and refused where a line was changed. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { checkLog, type LoggedLine, type ProofLog } from "../../src/audit/check-log.js";
+import { proofLog } from "../../src/audit/proof-log.js";
+import { compileSpec, example } from "../support/build.js";
+
+const names = readdirSync("examples").filter((f) => f.endsWith(".srr")).map((f) => f.slice(0, -4));
+function logOf(name: string): ProofLog {
+  const network = compileSpec(example(name));
+  return JSON.parse(JSON.stringify(proofLog(network.typed, network.derivations, { trials: 2, seed: 1 }))) as ProofLog;
+}
+const refused = (log: ProofLog): readonly string[] => checkLog(log).filter((v) => !v.ok).map((v) => `${v.step} ${v.line} ${v.rule}: ${v.why}`);
+
+describe("the proof log", () => {
+  it.each(names)("of %s is accepted by the independent checker", (name) => {
+    const log = logOf(name);
+    expect(log.steps.length).toBeGreaterThan(0);
+    expect(refused(log)).toEqual([]);
+  });
+  it("imports nothing of the compiler where it is checked", () => {
+    const imports = (file: string): readonly string[] => [...readFileSync(file, "utf8").matchAll(/from "([^"]+)"/g)].map((m) => m[1] as string);
+    expect(imports("src/audit/notation.ts")).toEqual([]);
+    expect(imports("src/audit/check-log.ts")).toEqual(["./notation.js"]);
+  });
+
+  type Change = (line: LoggedLine) => LoggedLine;
+  const changes: readonly (readonly [string, (l: LoggedLine) => boolean, Change])[] = [
+    ["a sign in an expression", (l) => / - /.test(l.after), (l) => ({ ...l, after: l.after.replace(" - ", " + ") })],
+    ["a factor in front", () => true, (l) => ({ ...l, after: `2*(${l.after})` })],
+    ["a value at a point", () => true, (l) => ({ ...l, values: l.values.map((p) => p.map((m) => m.map((x, i) => (i !== 0 ? x : Number.isFinite(x) ? Number(x) + 0.001 : 0)))) })],
+    ["what a lemma stands for", (l) => l.context !== undefined, (l) => ({ ...l, replaced: (l.replaced ?? []).map((r) => ({ ...r, after: `2*(${r.after})` })) })],
+    ["what a lemma replaced", (l) => l.context !== undefined, (l) => ({ ...l, replaced: (l.replaced ?? []).map((r) => ({ ...r, before: `2*(${r.before})` })) })],
+    ["the line before it", (l) => l.before !== undefined, (l) => ({ ...l, before: `${l.before} + 0` })],
+    ["an approximation called an identity", (l) => l.relation === "approximation", (l) => ({ ...l, relation: "identity" })],
+    ["the method", (l) => l.kind === "update", (l) => ({ ...l, rule: "exact" })],
+  ];
+  const log = logOf("crate");
+  it.each(changes)("is refused where somebody changed %s", (_, applies, change) => {
+    let tried = 0;
+    log.steps.forEach((step, s) => step.lines.forEach((line, i) => {
+      if (!applies(line)) return;
+      tried += 1;
+      const tampered = { ...log, steps: log.steps.map((x, t) => (t === s ? { ...x, lines: x.lines.map((y, j) => (i === j ? change(y) : y)) } : x)) };
+      expect(refused(tampered), `${step.step} line ${i + 1}: ${line.after}`).not.toEqual([]);
+    }));
+    expect(tried).toBeGreaterThan(0);
+  });
+  it("is refused where a gradient is doubled and all that follows agrees with it", () => {
+    const doubled = (values: LoggedLine["values"]): LoggedLine["values"] => values.map((p) => p.map((m) => m.map((x) => 2 * Number(x))));
+    const tampered = { ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => (l.kind === "gradient" ? { ...l, after: `2*(${l.after})`, values: doubled(l.values) } : l)) })) };
+    expect(refused(tampered).join()).toContain("finite differences");
+  });
+  it("is refused where a step is left out or the log is empty", () => {
+    expect(refused({ ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.filter((l) => l.kind !== "update") })) })).not.toEqual([]);
+    expect(refused({ ...log, steps: [] })).not.toEqual([]);
+    expect(refused({ ...log, steps: log.steps.map((s) => ({ ...s, points: [] })) })).not.toEqual([]);
+  });
+});
