@@ -1,0 +1,105 @@
+/** Whole packages: strict TypeScript, programs that run on their own, a run that resumes to the same numbers. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { build } from "../../src/cli/commands/build.js";
+import { initialise } from "../../src/runtime/random.js";
+import { loadData } from "../../src/runtime/data/load.js";
+import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
+import { train } from "../../src/runtime/train.js";
+import { compileSpec } from "../support/build.js";
+import { backend, describeNetwork, modelOf } from "../support/tfjs.js";
+import { quiet, smallSpec } from "../support/training.js";
+
+// Below the project, so that packages find its node_modules as they would find their own.
+const folder = resolve("out", `test-packages-${process.pid}`);
+const node = (args: readonly string[], cwd = folder) => spawnSync(process.execPath, args, { cwd, encoding: "utf8" });
+const packages = [
+  { name: "crate", target: "onnx-train", file: "examples/crate.srr", preset: "mnist", set: ["d=16", "K=2", "p=8", "L=2"] },
+  { name: "gpt", target: "tfjs", file: "examples/crate-gpt.srr", set: ["d=16", "K=2", "p=8", "L=3", "n=12"] },
+  { name: "mae", target: "tfjs", file: "examples/crate-mae.srr", set: ["d=16", "K=2", "p=8", "L=1", "H=16", "P=4"] },
+  { name: "lista", target: "tfjs", file: "examples/lista.srr", set: [] },
+  { name: "redunet", target: "tfjs", file: "examples/redunet.srr", set: ["L=3"] },
+  { name: "tost", target: "tfjs", file: "examples/tost.srr", set: ["d=16", "K=2", "p=8", "L=2"] },
+] as const;
+
+describe("generated packages", () => {
+  beforeAll(async () => {
+    for (const p of packages) {
+      await build(p.file, { target: p.target, out: join(folder, p.name), set: p.set, optimize: "1", ...("preset" in p ? { preset: p.preset } : {}) });
+    }
+  }, 120_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("are strict TypeScript", () => {
+    const { compilerOptions } = JSON.parse(readFileSync(join(folder, "crate", "tsconfig.json"), "utf8"));
+    expect(compilerOptions.strict).toBe(true);
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { ...compilerOptions, rootDir: ".", outDir: "built" }, include: ["*/src"] }));
+    const { stdout, status } = node([resolve("node_modules/typescript/bin/tsc")]);
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
+    for (const p of packages) expect(readdirSync(join(folder, "built", p.name, "src"))).toContain("train.js");
+  }, 120_000);
+  it("hold no eval, and no name of this machine", () => {
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((f) => /^[^/]+\/.*\.(ts|json|md|srr)$/.test(f) && !f.startsWith("built"));
+    expect(files.length).toBeGreaterThan(60);
+    for (const f of files) {
+      const text = readFileSync(join(folder, f), "utf8");
+      expect(text, f).not.toMatch(/\beval\(|new Function\(/);
+      expect(text, f).not.toContain(resolve("."));
+    }
+  });
+  it("train, evaluate and export on their own, with both engines", () => {
+    const { status } = node([resolve("node_modules/typescript/bin/tsc")], join(folder, "crate"));
+    expect(status).toBe(0);
+    for (const engine of ["ort", "tfjs"]) {
+      const out = join(folder, "crate", `run-${engine}`);
+      const trained = node(["dist/train.js", "--engine", engine, ...(engine === "tfjs" ? ["--backend", "wasm"] : []), "--steps", "4", "--batch-size", "16", "--out", out], join(folder, "crate"));
+      expect(trained.stderr).toMatch(engine === "ort" ? /on ONNX Runtime/ : /on tfjs WebAssembly/);
+      expect(JSON.parse(trained.stdout)).toMatchObject({ steps: 4, stopped: "finished" });
+      expect(readdirSync(out).sort()).toEqual(["best.safetensors", "last.safetensors", "log.csv"]);
+      const evaluated = node(["dist/evaluate.js", "--engine", engine, "--out", out], join(folder, "crate"));
+      expect(JSON.parse(evaluated.stdout).metrics.accuracy).toBeCloseTo(JSON.parse(trained.stdout).metrics.accuracy, 6);
+    }
+    const exported = node(["dist/export.js", "--out", join(folder, "crate", "run-ort")], join(folder, "crate"));
+    expect(exported.status).toBe(0);
+    expect(readFileSync(join(folder, "crate", "weights.safetensors")).length).toBeGreaterThan(1000);
+  }, 120_000);
+  it("refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
+    const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toMatch(/--epochs/);
+    const other = node(["dist/train.js", "--backend", "webgl"], join(folder, "crate"));
+    expect(other.status).toBe(1);
+    expect(other.stderr).toMatch(/node-gpu, node, wasm, cpu/);
+  }, 60_000);
+});
+
+describe("a run in TensorFlow.js", () => {
+  it("resumes to the numbers of a run that was never stopped, positive parameters included", async () => {
+    const network = compileSpec(smallSpec());
+    const model = { ...describeNetwork(network), specHash: "a".repeat(64) };
+    const code = await modelOf(network);
+    const data = await loadData(model.training?.data ?? { name: "", positional: [], named: {} },
+      { model, baseDirectory: ".", parameters: initialise(model.parameters.filter((p) => !p.trainable), model.seed) });
+    const run = async (out: string, stopAfter: number | undefined, resume: boolean) => {
+      const engine = await createTfjsEngine(model, code, await backend());
+      let steps = 0;
+      const io = quiet(() => stopAfter !== undefined && ++steps >= stopAfter);
+      const summary = await train(engine, model, data, { out, resume }, io);
+      const values = await engine.parameters();
+      const count = engine.tensorCount?.();
+      engine.dispose();
+      return { summary, values, count };
+    };
+    const [whole, parts] = [mkdtempSync(join(tmpdir(), "whole-")), mkdtempSync(join(tmpdir(), "parts-"))];
+    const expected = await run(whole, undefined, false);
+    expect((await run(parts, 9, false)).summary).toMatchObject({ stopped: "interrupted", steps: 9 });
+    const resumed = await run(parts, undefined, true);
+    expect(resumed.summary.steps).toBe(expected.summary.steps);
+    expect(resumed.values).toEqual(expected.values);
+    for (const p of [whole, parts]) rmSync(p, { recursive: true });
+  }, 60_000);
+});
