@@ -2,6 +2,7 @@
 import type { Derivation, DerivationLine } from "../calculus/derive.js";
 import type { Expr } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
+import { latexExpr } from "./latex-expr.js";
 import type { TypedNetwork, TypedStep } from "../semantics/program.js";
 
 /** What the left side of a line says. */
@@ -30,6 +31,7 @@ export interface ExplainedStep {
   readonly derivation: Derivation;
   /** An expression as text, sizes under the names that the spec gives them. */
   readonly show: (e: Expr) => string;
+  readonly latex: (e: Expr) => string;
 }
 
 const subjects: Readonly<Record<DerivationLine["kind"], LineSubject>> = {
@@ -68,6 +70,7 @@ export function explainStep(network: TypedNetwork, layer: string | undefined, st
   return {
     network: network.name, name, variable: derivation.variable.index === undefined ? derivation.variable.name : `${derivation.variable.name}[${derivation.variable.index}]`,
     clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation, show: (e) => showExpr(e, undefined, network.showDim),
+    latex: (e) => latexExpr(e, undefined, network.showDim),
     ...(step.doc === undefined ? {} : { doc: step.doc }),
   };
 }

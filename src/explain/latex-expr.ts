@@ -1,5 +1,5 @@
 /** An expression as LaTeX mathematics, in the notation of the papers. Needs amsmath. */
-import { type Dim, isOne } from "../expression/dim.js";
+import { type Dim, dimSymbol, isOne, showDim } from "../expression/dim.js";
 import {
   type ApplyExpr, type ConstantExpr, colsOf, dimExpr, type Expr, type IndexTerm, isScalar, number, type NumberExpr, type Power,
   type ProductExpr, type Range, renameFreeIndex, type SliceExpr, type SumExpr, type SymbolExpr,
@@ -19,14 +19,22 @@ interface Latex {
 type Render = (e: Expr) => Latex;
 
 /** `budget` bounds the count of nodes visited, as in `showExpr`; what is beyond it is `\dots`. */
-export function latexExpr(e: Expr, budget = 50_000): string {
+export function latexExpr(e: Expr, budget = 50_000, dims: (d: Dim) => string = showDim): string {
   let left = budget;
   const render = (x: Expr): Latex => {
     left -= 1;
     return left < 0 ? atom("\\dots") : renderNode(x, render);
   };
-  return render(e).text;
+  const outer = dimName;
+  dimName = dims;
+  try {
+    return render(e).text;
+  } finally {
+    dimName = outer;
+  }
 }
+/** What the spec calls a size, for as long as one expression is written. */
+let dimName: (d: Dim) => string = showDim;
 
 const atom = (text: string): Latex => ({ text, level: level.atom });
 const brackets = (text: string): string => `\\left(${text}\\right)`;
@@ -65,7 +73,10 @@ function symbolText(e: SymbolExpr): string {
   const { head, below: parts } = latexName(e.name);
   return head + below(e.member ? [...parts, indexText(e.member)] : parts);
 }
-const dimText = (dim: Dim, render: Render): string => render(dimExpr(dim)).text;
+function dimText(dim: Dim, render: Render): string {
+  const named = dimName(dim);
+  return named === showDim(dim) ? render(dimExpr(dim)).text : render(dimExpr(dimSymbol(named))).text;
+}
 
 function renderOnes(e: ConstantExpr, render: Render): Latex {
   const [rows, cols] = e.shape as readonly [Dim, Dim];

@@ -25,6 +25,20 @@ export function escapeLatex(text: string): string {
   return [...text].map((c) => escapes[c] ?? c).join("");
 }
 
+const textEscapes: Readonly<Record<string, string>> = {
+  ...escapes, "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}",
+};
+/** Text that is safe between paragraphs, whatever it holds: what T1 fonts have stays, Greek becomes mathematics, the rest its code point. */
+export function escapeLatexText(text: string): string {
+  return [...text].map((c) => {
+    const letter = greekLetters[c];
+    if (letter !== undefined) return `\\ensuremath{\\${letter}}`;
+    if (/[\n\t\x20-\x7e\u00a1-\u017e]/.test(c)) return textEscapes[c] ?? c;
+    const point = (c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    return `\\texttt{U+${point}}`;
+  }).join("");
+}
+
 /** A name's own symbol, and what stands below it: `W_out` is W with out, `Z0` is Z with 0. */
 export interface LatexName {
   readonly head: string;
@@ -37,7 +51,7 @@ function word(text: string): string {
   if (letter) return letter;
   if (/^([A-Za-z]|\d+)$/.test(text)) return text;
   // Letters outside of ASCII are not in the fonts for mathematics.
-  return /^[\x20-\x7e]*$/.test(text) ? `\\mathit{${escapeLatex(text)}}` : `\\text{\\textit{${escapeLatex(text)}}}`;
+  return /^[\x20-\x7e]*$/.test(text) ? `\\mathit{${escapeLatex(text)}}` : `\\text{\\textit{${escapeLatexText(text)}}}`;
 }
 
 export function latexName(name: string): LatexName {

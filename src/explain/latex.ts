@@ -1,7 +1,6 @@
 /** Derivations as a LaTeX document that compiles with amsmath alone. */
 import type { ExplainedLine, ExplainedStep } from "./derivation.js";
-import { latexExpr } from "./latex-expr.js";
-import { escapeLatex, latexName } from "./latex-name.js";
+import { escapeLatexText, latexName } from "./latex-name.js";
 
 function symbolOf(variable: string): string {
   const [head = variable, index] = variable.split("[");
@@ -26,17 +25,17 @@ export function latexBody(steps: readonly ExplainedStep[]): string {
     const variable = symbolOf(step.variable);
     const lines = step.lines.map((line) => {
       const replaced = line.replaced.map((r) =>
-        `\\[ \\text{where } ${latexExpr(r.before)} ${line.relation === "~" ? "\\approx" : "="} ${latexExpr(r.after)}${r.when ? ` \\quad\\text{when } ${latexExpr(r.when)}` : ""} \\]`);
-      return [`\\paragraph{${escapeLatex(line.rule)}}`, `\\[ ${left(line, variable)} ${joint(line)} ${latexExpr(line.expression)} \\]`, ...replaced].join("\n");
+        `\\[ \\text{where } ${step.latex(r.before)} ${line.relation === "~" ? "\\approx" : "="} ${step.latex(r.after)}${r.when ? ` \\quad\\text{when } ${step.latex(r.when)}` : ""} \\]`);
+      return [`\\paragraph{${escapeLatexText(line.rule)}}`, `\\[ ${left(line, variable)} ${joint(line)} ${step.latex(line.expression)} \\]`, ...replaced].join("\n");
     });
-    const doc = step.doc ? [escapeLatex(step.doc), ""] : [];
-    return [`\\subsection*{${escapeLatex(step.name)}: ${escapeLatex(step.clause)}}`, ...doc, ...lines, ...step.remarks.map((r) => `\n${escapeLatex(r)}`)].join("\n");
+    const doc = step.doc ? [escapeLatexText(step.doc), ""] : [];
+    return [`\\subsection*{${escapeLatexText(step.name)}: ${escapeLatexText(step.clause)}}`, ...doc, ...lines, ...step.remarks.map((r) => `\n${escapeLatexText(r)}`)].join("\n");
   }).join("\n\n");
 }
 export function explainLatex(steps: readonly ExplainedStep[]): string {
   const title = steps[0]?.network ?? "";
   return [
     "\\documentclass{article}", "\\usepackage{amsmath,amssymb}", "\\usepackage[landscape,margin=1.5cm]{geometry}",
-    "\\usepackage[utf8]{inputenc}", "\\begin{document}", `\\section*{${escapeLatex(title)}}`, latexBody(steps), "\\end{document}", "",
+    "\\usepackage[T1]{fontenc}", "\\usepackage[utf8]{inputenc}", "\\begin{document}", `\\section*{${escapeLatexText(title)}}`, latexBody(steps), "\\end{document}", "",
   ].join("\n");
 }
