@@ -4,14 +4,12 @@ import { describe, expect, it } from "vitest";
 import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { trainableCount } from "../../src/network/describe.js";
 import { resolveWeights } from "../../src/network/weights.js";
-import type { OptimizerProgram, TensorMap } from "../../src/runtime/contract.js";
+import type { OptimizerProgram } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { evaluateGraph } from "../../src/tensor/evaluate-graph.js";
-import { gradients } from "../../src/tensor/gradients.js";
 import { lowerNetwork, type LowerOptions } from "../../src/tensor/lower.js";
 import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { backend, describeNetwork, modelOf, runTfjs, tfjsGradients } from "../support/tfjs.js";
-import { compileSpec, example, fixture, relativeError, runOnnx, tensor, under } from "../support/build.js";
+import { compileSpec, example, fixture, graphGradients, relativeError, runOnnx, tensor, under } from "../support/build.js";
 
 const sizes = { d: 32, K: 4, p: 8, L: 3, C: 10, H: 28, P: 7, channels: 1 };
 const { tensors, results } = fixture("crate-classifier");
@@ -43,19 +41,11 @@ describe("CRATE from its equations", () => {
   });
   it("has the authors' gradients of all parameters in float64", () => {
     const network = compileSpec(plainLoss, sizes);
-    const { values } = resolveWeights(network.unrolled.parameters, weights);
-    const wide = (t: TensorMap): TensorMap => Object.fromEntries(Object.entries(t).map(([k, v]) => [k, { shape: v.shape, data: Float64Array.from(v.data) }]));
-    const forward = lowerNetwork(network.unrolled, { loss: true });
-    const loss = forward.outputs.find((o) => o.name === "loss");
-    const { graph, nodes } = gradients(forward, loss?.node ?? -1);
-    const leaves = new Map(forward.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n.axes.map((a) => a.name)] as const] : [])));
-    const outputs = [...nodes].map(([name, node]) => ({ name, node, wire: leaves.get(name) ?? [] }));
-    const { image, label } = wide({ image: tensor(tensors, "input/image"), label: tensor(tensors, "input/label") });
-    const found = evaluateGraph({ nodes: graph.nodes, outputs }, { inputs: { image, label }, parameters: wide(values) } as Parameters<typeof evaluateGraph>[1]);
+    const found = graphGradients(network, weights, { image: tensor(tensors, "input/image"), label: tensor(tensors, "input/label") });
     const wanted = resolveWeights(network.unrolled.parameters, under(tensors, "grad64/"));
     expect(wanted.faults).toEqual([]);
     expect(Object.keys(wanted.values).length).toBeGreaterThan(20);
-    for (const [name, t] of Object.entries(wanted.values)) expect(relativeError(found.get(name)?.data ?? [], t.data), name).toBeLessThan(1e-10);
+    for (const [name, t] of Object.entries(wanted.values)) expect(relativeError(found[name] ?? [], t.data), name).toBeLessThan(1e-10);
   });
   it("has the authors' gradients of all parameters in TensorFlow.js", async () => {
     const network = compileSpec(plainLoss, sizes);

@@ -5,6 +5,7 @@ import { lowerNetwork } from "../../src/tensor/lower.js";
 import { trainableCount } from "../../src/network/describe.js";
 import type { HostTensor } from "../../src/runtime/contract.js";
 import { compileSpec, example, fixture, relativeError, runOnnx, tensor, under } from "../support/build.js";
+import { languageSizes, languageWeights } from "../support/language.js";
 import { runTfjs } from "../support/tfjs.js";
 
 const runtimes = [["ONNX Runtime", runOnnx], ["TensorFlow.js", runTfjs]] as const;
@@ -33,6 +34,13 @@ describe.each(runtimes)("CRATE-MAE in %s", (_runtime, run) => {
   });
 });
 describe.each(runtimes)("ToST in %s", (_runtime, run) => {
+  it("the causal form, from a causal rate, agrees with its authors' language model", async () => {
+    const { tensors } = fixture("tost-lang");
+    const out = await run(compileSpec(example("tost-causal"), languageSizes), languageWeights(tensors), { text: tensor(tensors, "input/tokens") });
+    for (const [name, wanted] of [["block.1.compress", "block1.mid"], ["block.1.Z", "block1.out"], ["block.2.compress", "block2.mid"], ["logits", "logits"]] as const) {
+      expect(relativeError(out[name] ?? [], tensor(tensors, `output64/${wanted}`).data), name).toBeLessThan(2e-5);
+    }
+  });
   it("token statistics attention falls out of the variational rate", async () => {
     const { tensors } = fixture("tost-vision-attention");
     const out = await run(compileSpec(example("tost-attention")), under(tensors, "param/"), { X: tensor(tensors, "input/x") });
@@ -66,8 +74,9 @@ describe.each(runtimes)("the classics in %s", (_runtime, run) => {
     }
     const admm = await run(compileSpec(example("admm"), { L: 20, lambda, rho: 1 }), { A }, feed);
     for (const k of iterations) {
-      expect(relativeError(admm[`admm.${k}.fit`] ?? [], tensor(tensors, `output/${name}.admm.${k}.x`).data)).toBeLessThan(2e-6);
-      expect(relativeError(admm[`admm.${k}.split`] ?? [], tensor(tensors, `output/${name}.admm.${k}.z`).data)).toBeLessThan(2e-6);
+      // An inverse in float32 and twenty iterations of its rounding: 1.2e-6 in ONNX Runtime, 2.3e-6 on a native TensorFlow.
+      expect(relativeError(admm[`admm.${k}.fit`] ?? [], tensor(tensors, `output/${name}.admm.${k}.x`).data)).toBeLessThan(3e-6);
+      expect(relativeError(admm[`admm.${k}.split`] ?? [], tensor(tensors, `output/${name}.admm.${k}.z`).data)).toBeLessThan(3e-6);
     }
   });
   it("non-negative and group LASSO, the groups a family", async () => {

@@ -7,6 +7,8 @@ import { describe as describeModel } from "../../src/network/describe.js";
 import { resolveWeights } from "../../src/network/weights.js";
 import type { HostTensor, TensorMap } from "../../src/runtime/contract.js";
 import { readSafetensors } from "../../src/runtime/safetensors.js";
+import { evaluateGraph, type GraphValues } from "../../src/tensor/evaluate-graph.js";
+import { gradients } from "../../src/tensor/gradients.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
 import { schedule } from "../../src/tensor/schedule.js";
 
@@ -70,4 +72,18 @@ export async function runOnnx(network: CompiledNetwork, weights: TensorMap, feed
   }));
   const out = await session.run(inputs);
   return Object.fromEntries(Object.entries(out).map(([name, t]) => [name, t.data as Float32Array]));
+}
+
+const wide = (t: TensorMap): GraphValues["inputs"] =>
+  Object.fromEntries(Object.entries(t).map(([k, v]) => [k, { shape: v.shape, data: Float64Array.from(v.data) }]));
+/** The gradient of the loss by every parameter, by reverse mode on the tensor graph, in float64. */
+export function graphGradients(network: CompiledNetwork, weights: TensorMap, batch: TensorMap): Readonly<Record<string, ArrayLike<number>>> {
+  const { values, faults } = resolveWeights(network.unrolled.parameters, weights);
+  if (faults.length > 0) throw new Error(faults.map((f) => `${f.parameter}: ${f.reason}`).join("\n"));
+  const forward = lowerNetwork(network.unrolled, { loss: true });
+  const { graph, nodes } = gradients(forward, forward.outputs.find((o) => o.name === "loss")?.node ?? -1);
+  const leaves = new Map(forward.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n.axes.map((a) => a.name)] as const] : [])));
+  const outputs = [...nodes].map(([name, node]) => ({ name, node, wire: leaves.get(name) ?? [] }));
+  const found = evaluateGraph({ nodes: graph.nodes, outputs }, { inputs: wide(batch), parameters: wide(values) });
+  return Object.fromEntries([...found].map(([name, t]) => [name, t.data]));
 }
