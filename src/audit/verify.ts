@@ -1,7 +1,7 @@
 /** Is a derivation right? Every line against something that does not use the calculus: finite differences, minimality, the lemma itself. */
 import { type Derivation, dropStops } from "../calculus/derive.js";
 import type { Variable } from "../calculus/gradient.js";
-import { add, apply, contains, type Expr, freeIndices, hadamard, indexSum, isScalar, multiply, rewrite, symbol } from "../expression/expr.js";
+import { add, apply, contains, type Expr, freeIndices, hadamard, indexSum, isScalar, mapChildren, multiply, symbol } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
 import { numericGradient } from "../numeric/finite-difference.js";
@@ -43,13 +43,22 @@ function membersOf(environment: Environment, variable: Variable, count: number):
 /** `stop(X)` as a symbol of its own, so that finite differences hold it still. */
 export function frozen(e: Expr): { expression: Expr; held: ReadonlyMap<string, Expr> } {
   const held = new Map<string, Expr>();
-  const expression = rewrite(e, (x) => {
-    if (x.kind !== "apply" || x.fn !== "stop" || !x.args[0]) return x;
+  const memory = new Map<number, Expr>();
+  // From the outside in: what stands in a stop is held as a whole, stops within it too.
+  const visit = (x: Expr): Expr => {
+    const known = memory.get(x.id);
+    if (known) return known;
+    const made = x.kind === "apply" && x.fn === "stop" && x.args[0] ? hold(x.args[0]) : mapChildren(x, visit);
+    memory.set(x.id, made);
+    return made;
+  };
+  const hold = (x: Expr): Expr => {
     const name = `·stop${held.size + 1}`;
-    const [index] = freeIndices(x.args[0]);
-    held.set(name, x.args[0]);
+    held.set(name, dropStops(x));
+    const [index] = freeIndices(x);
     return index === undefined ? symbol(name, "const", x.shape) : symbol(name, "const", x.shape, { kind: "variable", name: index });
-  });
+  };
+  const expression = visit(e);
   return { expression, held };
 }
 function holding(environment: Environment, held: ReadonlyMap<string, Expr>, at: Environment): Environment {

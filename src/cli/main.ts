@@ -38,7 +38,7 @@ export function program(): Command {
     .action(async (file, options) => (await import("./commands/build.js")).build(file, options));
   withSpec(add("explain <file>", "the derivation of every step, line by line"))
     .option("--step <layer.step>", "one step only")
-    .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "json"]).default("text"))
+    .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "html", "json"]).default("text"))
     .option("-o, --out <path>", "write to a file")
     .option("--force", "overwrite an existing file")
     .action(async (file, options) => (await import("./commands/explain.js")).explain(file, options));

@@ -1,10 +1,15 @@
 /** What an expression costs, as formulas in the spec's own sizes: each product bracketed as is cheapest, what is shared computed once. */
 import { type Dim, isOne } from "../expression/dim.js";
-import { type Expr, freeIndices } from "../expression/expr.js";
+import { type Expr, freeIndices, transpose } from "../expression/expr.js";
 import { evaluateDim } from "../numeric/evaluate.js";
 
 /** A sum of products: coefficient and factors, the factors by the names under which they are shown. */
-export type CostFormula = ReadonlyMap<string, { readonly coefficient: number; readonly factors: readonly string[]; readonly value: number }>;
+export interface CostTerm {
+  readonly coefficient: number;
+  readonly factors: readonly string[];
+  readonly value: number;
+}
+export type CostFormula = ReadonlyMap<string, CostTerm>;
 export interface ExpressionCost {
   readonly flops: CostFormula;
   /** Entries of everything that is computed on the way, the result included. */
@@ -18,9 +23,10 @@ export interface CostContext {
 const dear: ReadonlySet<string> = new Set(["exp", "log", "sqrt", "gelu", "sigmoid", "tanh", "power", "softmax", "softmax_family"]);
 
 export function expressionCost(e: Expr, context: CostContext): ExpressionCost {
-  const [flops, entries] = [new Map(), new Map()] as [Map<string, CostFormula extends ReadonlyMap<string, infer T> ? T : never>, Map<string, CostFormula extends ReadonlyMap<string, infer T> ? T : never>];
+  const flops = new Map<string, CostTerm>();
+  const entries = new Map<string, CostTerm>();
   const seen = new Set<string>();
-  const note = (into: typeof flops, coefficient: number, dims: readonly Dim[]): void => {
+  const note = (into: Map<string, CostTerm>, coefficient: number, dims: readonly Dim[]): void => {
     const used = dims.filter((d) => !isOne(d));
     const factors = used.map(context.show).sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
     const value = coefficient * used.reduce((n, d) => n * evaluateDim(d, context.dims), 1);
@@ -43,7 +49,8 @@ export function expressionCost(e: Expr, context: CostContext): ExpressionCost {
       multiply(from, cut);
       multiply(cut + 1, to);
       const run = factors.slice(from, to + 1);
-      const key = run.map((f) => f.id).join("*");
+      // A'B and B'A are one product, stored once.
+      const [key = ""] = [run.map((f) => f.id), [...run].reverse().map((f) => transpose(f).id)].map((ids) => ids.join("*")).sort();
       if (seen.has(key)) return;
       seen.add(key);
       const free = new Set(run.flatMap((f) => [...freeIndices(f)]));
@@ -63,7 +70,7 @@ export function expressionCost(e: Expr, context: CostContext): ExpressionCost {
       case "product":
         x.scalars.forEach((s) => visit(s.base));
         x.factors.forEach(visit);
-        chain(x.factors);
+        if (x.factors.length > 1) chain(x.factors);
         return;
       case "inverse": {
         visit(x.arg);

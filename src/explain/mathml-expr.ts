@@ -15,7 +15,9 @@ interface Piece {
   /** Ends in a sum over an index, whose reach has no visible end. */
   readonly open?: boolean;
 }
-type Render = (e: Expr) => Piece;
+/** `dim`: the spec's own name of a size, where it has one. */
+type Render = ((e: Expr) => Piece) & { readonly dim?: DimName };
+export type DimName = (d: Dim) => string | undefined;
 
 // ---------------------------------------------------------------- elements
 export const mi = (text: string): string => `<mi>${escapeHtml(text)}</mi>`;
@@ -62,21 +64,22 @@ function mathNumber(value: number): { readonly text: string; readonly compound: 
 }
 
 /** `budget` bounds the count of nodes visited, as in `showExpr`; what is beyond it is an ellipsis. */
-function renderer(budget: number): Render {
+function renderer(budget: number, dim: DimName | undefined): Render {
   let left = budget;
-  const render = (x: Expr): Piece => {
+  const visit = (x: Expr): Piece => {
     left -= 1;
     return left < 0 ? atom(mo("…")) : renderNode(x, render);
   };
+  const render: Render = dim ? Object.assign(visit, { dim }) : visit;
   return render;
 }
 /** The inside of a `math` element. */
-export function mathExpr(e: Expr, budget = 20_000): string {
-  return renderer(budget)(e).text;
+export function mathExpr(e: Expr, dim?: DimName, budget = 20_000): string {
+  return renderer(budget, dim)(e).text;
 }
 /** The terms of a sum apart, each with its sign, so that a page can break lines between them. */
-export function mathTerms(e: Expr, budget = 20_000): readonly string[] {
-  const render = renderer(budget);
+export function mathTerms(e: Expr, dim?: DimName, budget = 20_000): readonly string[] {
+  const render = renderer(budget, dim);
   if (e.kind !== "sum") return [render(e).text];
   return readingOrder(e).map(({ term, negative, spread }, i) => {
     const body = wrap(renderUnsigned(term, render, spread), level.product, i === e.terms.length - 1);
@@ -108,7 +111,10 @@ function raised(base: Expr, exponent: string, render: Render): Piece {
 }
 const indexText = (t: IndexTerm): string => (t.kind === "number" ? mn(String(t.value)) : mathName(t.name));
 const symbolText = (e: SymbolExpr): string => mathName(e.name, e.member ? [indexText(e.member)] : []);
-const dimText = (dim: Dim, render: Render): string => render(dimExpr(dim)).text;
+function dimText(dim: Dim, render: Render): string {
+  const named = render.dim?.(dim);
+  return named !== undefined && /^[\p{L}_][\p{L}\p{N}_]*$/u.test(named) ? mathName(named) : render(dimExpr(dim)).text;
+}
 
 function renderOnes(e: ConstantExpr, render: Render): Piece {
   const [rows, cols] = e.shape as readonly [Dim, Dim];
@@ -148,10 +154,11 @@ function renderProduct(e: ProductExpr | NumberExpr, render: Render): Piece {
 /** Factors side by side; a dot between digits, a thin space beside words. */
 function juxtapose(parts: readonly string[]): string {
   const word = /<mi>[^<]{2,}<\/mi>$/;
+  const wordFirst = /^(?:<m(?:row|sub|sup|subsup|under)>)*<mi>[^<]{2,}<\/mi>/;
   return mrow(...parts.flatMap((part, i) => {
     if (i === 0) return [part];
     if (/^<mn>\d/.test(part)) return [mo("·"), part];
-    return word.test(parts[i - 1] as string) || /^<mi>[^<]{2,}<\/mi>/.test(part) ? [thin, part] : [times, part];
+    return word.test(parts[i - 1] as string) || wordFirst.test(part) ? [thin, part] : [times, part];
   }));
 }
 function renderLayout(p: ProductLayout, render: Render): Piece {

@@ -35,6 +35,7 @@ ol.derivation>li.lemma{border-color:var(--warn)}ol.derivation>li.update{border-c
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem;width:100%}
 th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;color:var(--soft)}td.n,th.n{text-align:right;white-space:nowrap;overflow-wrap:normal}
+td code{white-space:nowrap;overflow-wrap:normal}
 thead th{position:sticky;top:0;background:var(--paper)}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em}
 pre{background:var(--panel);padding:.7rem 1rem;border-radius:.5rem;overflow-x:auto;white-space:pre}

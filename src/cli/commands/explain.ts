@@ -1,28 +1,51 @@
 import { basename, dirname } from "node:path";
+import { readFileSync } from "node:fs";
+import type { CompiledNetwork } from "../../compile.js";
 import { explainNetwork } from "../../explain/derivation.js";
 import { explainLatex } from "../../explain/latex.js";
 import { explainJson, explainText } from "../../explain/text.js";
-import { UserFault } from "../faults.js";
+import { UsageFault, UserFault } from "../faults.js";
 import { writeFiles } from "../files.js";
-import { compileFile, result, type SpecOptions } from "../session.js";
+import { packageVersion } from "../root.js";
+import { chooseNetwork, compileFile, result, type SpecOptions } from "../session.js";
 
 interface ExplainOptions extends SpecOptions {
   readonly step?: string;
-  readonly format: "text" | "latex" | "json";
+  readonly format: "text" | "latex" | "html" | "json";
   readonly out?: string;
   readonly force?: boolean;
 }
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
-export function explain(file: string, options: ExplainOptions): void {
+export async function explain(file: string, options: ExplainOptions): Promise<void> {
   const { compilation } = compileFile(file, { ...options, json: false });
+  const format = options.json ? "json" : options.format;
+  if (format === "html") {
+    if (options.step !== undefined) throw new UsageFault("--step goes with text, latex and json; the page shows all steps");
+    write(await page(chooseNetwork(compilation, options.network), file), options);
+    return;
+  }
   const networks = compilation.networks.filter((n) => options.network === undefined || n.typed.name === options.network);
   const all = networks.flatMap((n) => explainNetwork(n.typed, n.derivations));
   const steps = options.step === undefined ? all : all.filter((s) => s.name === options.step);
   if (steps.length === 0) {
     throw new UserFault(options.step === undefined ? `${file} has no step` : `there is no step ${options.step}; the file has ${all.map((s) => s.name).join(", ") || "none"}`);
   }
-  const text = writers[options.json ? "json" : options.format](steps);
+  write(writers[format](steps), options);
+}
+function write(text: string, options: ExplainOptions): void {
   if (options.out === undefined || options.out === "-") result(text);
-  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), options.force ?? false, () => false);
+  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), options.force ?? false, isOurPage);
+}
+/** A page that we made says so at its end. */
+const isOurPage = (path: string): boolean => path.endsWith(".html") && readFileSync(path, "utf8").includes("by crate-compile ");
+
+async function page(network: CompiledNetwork, file: string): Promise<string> {
+  const [{ explainHtml }, { verifyNetwork }, { graphOf }, { costValue, graphCost }] = await Promise.all([
+    import("../../explain/html.js"), import("../../audit/verify.js"), import("../../targets.js"), import("../../tensor/cost.js"),
+  ]);
+  const sizes = { batch: 1, ...Object.fromEntries(network.unrolled.freeDims.map((d) => [d, 1])) };
+  const costs = [...graphCost(graphOf(network, {})).places].map(([place, cost]) => ({ place, ...costValue(cost, sizes) }));
+  const checks = verifyNetwork(network.typed, network.derivations, { trials: 3, seed: 1 });
+  return explainHtml({ network, checks, costs, file: basename(file), compiler: packageVersion() });
 }
