@@ -64,6 +64,14 @@ export function program(): Command {
     .option("--samples <n>", "how many samples", wholeNumber)
     .option("--seed <n>", "seed of the initial values and of the choice of samples", wholeNumber)
     .action(async (file, options) => (await import("./commands/audit.js")).audit(file, options));
+  withSpec(add("construct <file>", "build a network forward from data (captures), in float64, without back-propagation"))
+    .requiredOption("-o, --out <directory>", "where weights and checkpoint go")
+    .option("--data <source>", "in place of the spec's own")
+    .option("--samples <n>", "how many samples", wholeNumber)
+    .option("--seed <n>", "seed of the choice of samples", wholeNumber)
+    .action(async (file, options) => (await import("./commands/construct.js")).construct(file, options));
+  withSpec(add("diff <a> <b>", "are two specs one network: the same, the same up to a lemma, or different by a term; exit 1 if different"))
+    .action(async (a, b, options) => (await import("./commands/diff.js")).diff(a, b, options));
   add("fmt <file...>", "format specs in place; - reads standard input")
     .option("--check", "change nothing; exit 1 if a file is not formatted")
     .action(async (files, options) => (await import("./commands/fmt.js")).fmt(files, options));

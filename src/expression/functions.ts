@@ -158,8 +158,8 @@ export const functions = {
       return typeof c === "object" && typeof h === "object" && typeof w === "object" ? [c, h, w] : undefined;
     },
   },
-  /** −Σ q·log softmax(logits) averaged over columns; target entries 1…C. Options: smoothing. */
-  cross_entropy: { class: "reduction", arity: [2, 2], shape: () => scalar, internal: true },
+  /** −Σ q·log softmax(logits) averaged over columns, by weights where a third argument gives them; target entries 1…C. Options: smoothing. */
+  cross_entropy: { class: "reduction", arity: [2, 3], shape: () => scalar, internal: true },
 } as const satisfies Record<string, FunctionRow>;
 
 export type FunctionName = keyof typeof functions;

@@ -98,7 +98,7 @@ export const rules = {
   patches: unary((a, { number, text }) => patchesValue(a, number("size", 1), text("order"))),
   unpatch: unary((a, { number, text }) =>
     unpatchValue(a, number("size", 1), [number("channels", 1), number("height", 1), number("width", 1)], text("order"))),
-  cross_entropy: binary(crossEntropy),
+  cross_entropy: crossEntropy,
 } satisfies Record<FunctionName, Rule>;
 
 /** Small whole powers by multiplication: several times faster than `Math.pow`, and exact where it need not be. */
@@ -170,7 +170,8 @@ function label(x: number, size: number): number {
   return x - 1;
 }
 /** −Σ q·log softmax(logits), averaged over columns; q = (1 − s)·onehot + s/C. */
-function crossEntropy(logits: Value, target: Value, { number }: RuleContext): Value {
+function crossEntropy(args: readonly Value[], { number }: RuleContext): Value {
+  const [logits, target, weights] = [argument(args, 0), argument(args, 1), args[2]];
   const smoothing = number("smoothing", 0);
   const [classes, n] = [rows(logits), cols(logits)];
   const turned = transposeValue(logits);
@@ -180,5 +181,6 @@ function crossEntropy(logits: Value, target: Value, { number }: RuleContext): Va
     const right = column[label(target.data[j]!, classes)]!;
     losses.data[j] = logSumExp(column) - (1 - smoothing) * right - smoothing * mean(column);
   }
-  return scalarValue(sumEntries(losses) / n);
+  if (!weights) return scalarValue(sumEntries(losses) / n);
+  return scalarValue(sumEntries(zipEntries(losses, weights, (x, w) => x * w)) / sumEntries(weights));
 }

@@ -17,14 +17,20 @@ export interface ProgramOptions {
   readonly data?: PlainCall;
   readonly weights?: string;
   readonly out: string;
+  /** Of `sample`. */
+  readonly prompt?: string;
+  readonly length?: number;
+  readonly temperature?: number;
 }
 /** A wrong command line; exit code 2. */
 export class ArgumentFault extends Error {
   override name = "ArgumentFault";
 }
-const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads"] as const;
+const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads", "length", "temperature"] as const;
+const fractions: ReadonlySet<string> = new Set(["lr", "temperature"]);
 export const usage = `options: --engine ort|tfjs  --backend node-gpu|node|wasm|cpu  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
-         --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR`;
+         --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR
+of sample: --prompt TEXT  --length N  --temperature X`;
 
 export function parseArguments(argv: readonly string[]): ProgramOptions {
   const text = { type: "string" } as const;
@@ -34,6 +40,7 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
       args: [...argv], strict: true,
       options: {
         engine: text, backend: text, epochs: text, steps: text, "batch-size": text, lr: text, seed: text, threads: text, data: text, weights: text, out: text,
+        prompt: text, length: text, temperature: text,
         resume: { type: "boolean" }, help: { type: "boolean" },
       },
     }));
@@ -45,8 +52,8 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     const given = values[name];
     if (given === undefined) return undefined;
     const n = Number(given);
-    if (!Number.isFinite(n) || (name !== "lr" && (!Number.isInteger(n) || n < (name === "batch-size" || name === "threads" ? 1 : 0)))) {
-      throw new ArgumentFault(`--${name} ${String(given)}: wants ${name === "lr" ? "a number" : `a whole number${name === "batch-size" || name === "threads" ? " from 1" : ""}`}`);
+    if (!Number.isFinite(n) || (!fractions.has(name) && (!Number.isInteger(n) || n < (name === "batch-size" || name === "threads" ? 1 : 0)))) {
+      throw new ArgumentFault(`--${name} ${String(given)}: wants ${fractions.has(name) ? "a number" : `a whole number${name === "batch-size" || name === "threads" ? " from 1" : ""}`}`);
     }
     return n;
   };
@@ -56,5 +63,6 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     ...optional("engine", values["engine"] as string | undefined), ...optional("backend", values["backend"] as string | undefined), ...optional("epochs", number("epochs")), ...optional("steps", number("steps")),
     ...optional("batchSize", number("batch-size")), ...optional("learningRate", number("lr")), ...optional("seed", number("seed")), ...optional("threads", number("threads")),
     ...optional("data", values["data"] === undefined ? undefined : parseDataOption(String(values["data"]))), ...optional("weights", values["weights"] as string | undefined),
+    ...optional("prompt", values["prompt"] as string | undefined), ...optional("length", number("length")), ...optional("temperature", number("temperature")),
   };
 }

@@ -124,6 +124,8 @@ export function createMetrics(calls: readonly PlainCall[]): readonly NamedMetric
     };
     const make = Object.hasOwn(rows, call.name) ? rows[call.name] : undefined;
     if (!make) throw new DataError(`there is no metric ${call.name}`);
-    return { name: call.name, output: output ?? "", target: target ?? "", ...make() };
+    // Two of a kind are told apart by their outputs.
+    const alike = calls.filter((c) => c.name === call.name).length > 1;
+    return { name: alike ? `${call.name}_${output ?? ""}` : call.name, output: output ?? "", target: target ?? "", ...make() };
   });
 }

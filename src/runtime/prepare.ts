@@ -54,6 +54,22 @@ export function hide(count: number, places: number, ratio: number, random: Rando
   return data;
 }
 
+type Feed = (call: PlainCall, input: string, count: number, places: number, random: Random) => Float32Array;
+/** Inputs that are drawn anew for each sample. */
+const feeds: Readonly<Record<string, Feed>> = {
+  random: (call, input, count, places, random) => {
+    const ratio = option(call, "ratio", 0, 0.75);
+    if (!(ratio >= 0 && ratio <= 1)) throw new DataError(`feed ${input}: ratio must lie between 0 and 1, not ${ratio}`);
+    return hide(count, places, ratio, random);
+  },
+  normal: (call, _input, count, places, random) => {
+    const std = option(call, "std", 0, 1);
+    const data = new Float32Array(count * places);
+    for (let i = 0; i < data.length; i++) data[i] = std * random.normal();
+    return data;
+  },
+};
+
 /** `training`: the stream that augmentation draws from; `fed`: the stream of drawn inputs (a fixed one in evaluation). */
 export function prepare(batch: Batch, model: ModelDescription, training: Random | undefined, fed: Random): Batch {
   const program = model.training;
@@ -68,12 +84,12 @@ export function prepare(batch: Batch, model: ModelDescription, training: Random 
   }
   const count = Object.values(batch)[0]?.shape[0] ?? 0;
   for (const { input, source } of program?.feed ?? []) {
-    const wire = model.inputs.find((w) => w.name === input);
-    const places = wire?.shape[1];
-    if (typeof places !== "number") throw new DataError(`input ${input} cannot be drawn: its size is not fixed`);
-    const ratio = option(source, "ratio", 0, 0.75);
-    if (!(ratio >= 0 && ratio <= 1)) throw new DataError(`feed ${input}: ratio must lie between 0 and 1, not ${ratio}`);
-    result[input] = { shape: [count, places], data: hide(count, places, ratio, fed) };
+    const shape = model.inputs.find((w) => w.name === input)?.shape.slice(1) ?? [];
+    if (shape.some((size) => typeof size !== "number")) throw new DataError(`input ${input} cannot be drawn: its size is not fixed`);
+    const row = Object.hasOwn(feeds, source.name) ? feeds[source.name] : undefined;
+    if (!row) throw new DataError(`feed ${input}: there is no way ${source.name}; there are ${Object.keys(feeds).join(", ")}`);
+    const sizes = shape as readonly number[];
+    result[input] = { shape: [count, ...sizes], data: row(source, input, count, sizes.reduce((a, b) => a * b, 1), fed) };
   }
   return result;
 }

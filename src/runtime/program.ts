@@ -6,8 +6,9 @@ import { checkValues, loadBest, loadCheckpoint, writeAtomically } from "./checkp
 import type { ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
 import type { DataSet } from "./data/dataset.js";
-import { initialise } from "./random.js";
+import { initialise, Random } from "./random.js";
 import { DataError, readSafetensors, writeSafetensors } from "./safetensors.js";
+import { decode, encode, sample } from "./sample.js";
 import { type Console, evaluate, train } from "./train.js";
 
 export interface Package {
@@ -71,7 +72,20 @@ async function runExport(pack: Package, options: ProgramOptions, io: Console): P
   io.say(`weights in ${file}; crate-compile build --target onnx --weights ${file} makes a model of them`);
   process.stdout.write(`${JSON.stringify({ weights: file })}\n`);
 }
-const programs = { train: runTrain, evaluate: runEvaluate, export: runExport } as const;
+/** Text goes to stdout as it is written. */
+async function runSample(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
+  const { vocabulary } = await dataOf(pack, options);
+  const engine = await pack.createEngine(options);
+  await engine.setParameters(await loadWeights(pack, options, io));
+  const prompt = options.prompt ?? "\n";
+  const bytes = new TextDecoder("utf-8");
+  process.stdout.write(prompt);
+  await sample(engine, pack.model, encode(prompt, vocabulary), { prompt, length: options.length ?? 300, temperature: options.temperature ?? 0.8 }, Random.named(options.seed ?? 1, "sample"),
+    (token) => process.stdout.write(vocabulary ? decode([token], vocabulary) : bytes.decode(Uint8Array.of(token), { stream: true })));
+  process.stdout.write("\n");
+  engine.dispose();
+}
+const programs = { train: runTrain, evaluate: runEvaluate, export: runExport, sample: runSample } as const;
 
 /** Runs one program; gives the exit code. */
 export async function main(which: keyof typeof programs, pack: Package, argv: readonly string[]): Promise<number> {

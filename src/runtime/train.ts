@@ -84,6 +84,7 @@ const unfinite = (values: TensorMap): readonly string[] => Object.entries(values
 
 export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
   const program = model.training;
+  if (program?.construct) throw new DataError(`network ${model.name} is built from data, not trained: crate-compile construct SPEC --out ${options.out}, then evaluate`);
   if (!program?.optimizer) throw new DataError("the network has no training program (no optimizer in its train block)");
   const learned = model.parameters.filter((p) => p.trainable);
   if (learned.length === 0) io.say("warning: the network has no learned parameter; nothing will change");

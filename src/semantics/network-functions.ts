@@ -259,7 +259,8 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
     },
   },
   cross_entropy: {
-    slots: ["logits", "target"], options: ["smoothing"], usage: "cross_entropy(logits, label, smoothing: 0.1)", plain: true, lossOnly: true,
+    slots: ["logits", "target", "weights"], options: ["smoothing"], usage: "cross_entropy(logits, label, smoothing: 0.1) or cross_entropy(logits, tokens, mask)",
+    plain: true, lossOnly: true,
     run: (c) => {
       const [logits, smoothing] = [c.matrix("logits"), c.number("smoothing", 0)];
       const target = logits && c.any("target");
@@ -274,7 +275,9 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
       if (!c.context.dims.unify(colsOf(logits), rowsOf(target))) {
         return c.fault(`the logits have ${c.context.dims.show(colsOf(logits))} columns, the target ${c.context.dims.show(rowsOf(target))} entries`);
       }
-      return apply("cross_entropy", [logits, target], smoothing === 0 ? {} : { smoothing });
+      const weights = c.has("weights") ? c.as("weights", [colsOf(logits), one]) : undefined;
+      if (c.has("weights") && !weights) return undefined;
+      return apply("cross_entropy", [logits, target, ...(weights ? [weights] : [])], smoothing === 0 ? {} : { smoothing });
     },
   },
   mse: {

@@ -33,7 +33,9 @@ const metrics: Readonly<Record<string, Signature>> = {
   mse: { positional: ["output", "target"], options: [] }, nmse: { positional: ["output", "target"], options: [] },
   psnr: { positional: ["output", "target"], options: ["peak"] }, nearest_subspace: { positional: ["output", "target"], options: ["components"] },
 };
-const feeds: Readonly<Record<string, Signature>> = { random: { positional: ["ratio"], options: ["ratio"] } };
+const feeds: Readonly<Record<string, Signature>> = {
+  random: { positional: ["ratio"], options: ["ratio"] }, normal: { positional: ["std"], options: ["std"] },
+};
 const optimizerOptions: Readonly<Record<string, readonly string[]>> = {
   sgd: ["rate", "momentum", "weight_decay", "clip"], adam: ["rate", "beta1", "beta2", "epsilon", "weight_decay", "clip"],
   adamw: ["rate", "beta1", "beta2", "epsilon", "weight_decay", "clip"], lion: ["rate", "beta1", "beta2", "weight_decay", "clip"],

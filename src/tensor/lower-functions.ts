@@ -181,7 +181,9 @@ function crossEntropy(c: LowerContext, e: ApplyExpr, args: readonly Lowered[]): 
   const own = b.reduce("sum", b.binary("multiply", log, hit), [classes.name]);
   const all = b.reduce("mean", log, [classes.name]);
   const kept = b.binary("add", b.binary("multiply", own, b.fill(1 - smoothing)), b.binary("multiply", all, b.fill(smoothing)));
-  return scalarOf(b.unary("negate", meanOver(b, kept, col)));
+  const weights = args[2] && renameRoles(b, args[2], [col, undefined]);
+  if (!weights) return scalarOf(b.unary("negate", meanOver(b, kept, col)));
+  return scalarOf(b.unary("negate", b.binary("divide", sumOver(b, b.binary("multiply", kept, weights), col), sumOver(b, weights, col))));
 }
 function cumsum(c: LowerContext, e: ApplyExpr, args: readonly Lowered[]): Lowered {
   const x = materialise(c.builder, argument(args, 0));

@@ -1,6 +1,7 @@
 /** A training package in memory: generated model, programs, description, and the runtime that all packages share. */
 import Handlebars from "handlebars";
 import type { ModelDescription } from "../../runtime/contract.js";
+import { languageOf } from "../../runtime/sample.js";
 import type { Plan } from "../../tensor/plan.js";
 import { type Equation, fileNames, sizeEntries, type StepFunction, writeModel } from "./model-code.js";
 import { commentText, Names } from "./names.js";
@@ -81,6 +82,9 @@ const programs = {
   evaluate: "Loss and metrics on the test split.",
   export: "Writes the best weights as safetensors.",
 } as const;
+const sampler = { sample: "Writes text after a prompt: npm run sample -- --prompt TEXT --length N --temperature X." } as const;
+/** Only what reads and writes symbols can write text. */
+const programsOf = (description: ModelDescription): Readonly<Record<string, string>> => ({ ...programs, ...(languageOf(description) ? sampler : {}) });
 
 function packageJson(input: PackageInput, versions: PackageSources["versions"]): string {
   const pick = (names: readonly string[]): Record<string, string> => Object.fromEntries(names.map((n) => [n, versions[n] ?? "*"]));
@@ -90,7 +94,7 @@ function packageJson(input: PackageInput, versions: PackageSources["versions"]):
     description: `${commentText(input.description.name)}, derived by crate-compile`,
     engines: { node: ">=20" },
     exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } }, types: "./dist/index.d.ts",
-    scripts: { build: "tsc", ...Object.fromEntries(Object.keys(programs).map((n) => [n, script(n)])) },
+    scripts: { build: "tsc", ...Object.fromEntries(Object.keys(programsOf(input.description)).map((n) => [n, script(n)])) },
     dependencies: pick(["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "@tensorflow/tfjs-core", "mnist", ...(input.onnx ? ["onnxruntime-node"] : []), "sharp"]),
     optionalDependencies: { "@tensorflow/tfjs-node": "^4.22.0", "@tensorflow/tfjs-node-gpu": "^4.22.0" },
     devDependencies: pick(["@types/node", "typescript"]),
@@ -108,7 +112,7 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   const ort = input.onnx !== undefined;
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const readme = render("README.md", {
-    name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
+    sample: languageOf(description) !== undefined, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
     counts: `${learned.toLocaleString("en-US")} learned numbers.`,
     equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
     loss: description.training?.loss && cell(description.training.loss),
@@ -128,7 +132,7 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
     textOf("src/description.ts", render("description.ts", {})),
     textOf("src/engine.ts", render("engine.ts", { ort })),
     textOf("src/index.ts", render("index.ts", {})),
-    ...Object.entries(programs).map(([name, what]) => textOf(`src/${name}.ts`, render("program.ts", { name, what }))),
+    ...Object.entries(programsOf(description)).map(([name, what]) => textOf(`src/${name}.ts`, render("program.ts", { name, what }))),
     ...runtime.map(([path, text]) => textOf(`src/runtime/${path}`, text)),
     ...(input.onnx ?? []), ...input.files,
   ];

@@ -13,6 +13,8 @@ export interface DataSet {
   readonly name: string;
   readonly train: Split;
   readonly test: Split;
+  /** Of text: the symbols in the order of their tokens; without it tokens are bytes. */
+  readonly vocabulary?: readonly string[];
 }
 export interface SourceContext {
   readonly model: ModelDescription;

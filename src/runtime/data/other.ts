@@ -19,7 +19,7 @@ export function text(call: PlainCall, { model, baseDirectory }: SourceContext): 
   } catch (error) {
     throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
-  const tokens = input.classes === 256 ? Int32Array.from(bytes) : characters(bytes, file, input.classes ?? 0);
+  const { tokens, symbols } = input.classes === 256 ? { tokens: Int32Array.from(bytes), symbols: undefined } : characters(bytes, file, input.classes ?? 0);
   const cut = Math.floor(tokens.length * 0.9);
   if (tokens.length - cut < n + 1) throw new DataError(`${file} has ${tokens.length} symbols, too few for windows of ${n}`);
   const windows = (part: Int32Array, starts: readonly number[]): Record<string, HostTensor> => {
@@ -33,7 +33,7 @@ export function text(call: PlainCall, { model, baseDirectory }: SourceContext): 
     // In training a window starts anywhere; in evaluation windows follow each other.
     batch: (indices, random) => windows(part, indices.map((i) => (random ? random.integer(part.length - n) : i * n))),
   });
-  return { name: "text", train: split(tokens.slice(0, cut)), test: split(tokens.slice(cut)) };
+  return { name: "text", train: split(tokens.slice(0, cut)), test: split(tokens.slice(cut)), ...(symbols ? { vocabulary: symbols } : {}) };
 }
 /** How many bytes, from the first, are UTF-8: the longest prefix that decodes. */
 function validPrefix(bytes: Uint8Array): number {
@@ -57,16 +57,17 @@ function validPrefix(bytes: Uint8Array): number {
 export function vocabulary(content: string): readonly string[] {
   return [...new Set(content)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
 }
-function characters(bytes: Uint8Array, file: string, symbols: number): Int32Array {
+function characters(bytes: Uint8Array, file: string, count: number): { tokens: Int32Array; symbols: readonly string[] } {
   let content: string;
   try {
     content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new DataError(`${file} is not UTF-8 at byte ${validPrefix(bytes) + 1}; with 256 symbols it is read as bytes`);
   }
-  const known = new Map(vocabulary(content).map((c, i) => [c, i]));
-  if (known.size > symbols) throw new DataError(`${file} has ${known.size} characters, and the network ${symbols} symbols`);
-  return Int32Array.from(content, (c) => known.get(c) ?? 0);
+  const symbols = vocabulary(content);
+  const known = new Map(symbols.map((c, i) => [c, i]));
+  if (known.size > count) throw new DataError(`${file} has ${known.size} characters, and the network ${count} symbols`);
+  return { tokens: Int32Array.from(content, (c) => known.get(c) ?? 0), symbols };
 }
 
 const rowsSplit = (count: number, rows: Readonly<Record<string, { width: number; data: Float32Array | Int32Array }>>): Split => ({
