@@ -8,11 +8,19 @@ import type { ModelDescription, TensorMap } from "./runtime/contract.js";
 import type { Graph } from "./tensor/graph.js";
 import { lowerNetwork, type LowerOptions } from "./tensor/lower.js";
 import { NotLowerable } from "./tensor/lowered.js";
+import { optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
 import type { Plan } from "./tensor/plan.js";
 import { schedule } from "./tensor/schedule.js";
 
-/** The tensor graph of a network; what has no lowering is a diagnostic at the network's name. */
-export function graphOf(network: CompiledNetwork, options: LowerOptions): Graph {
+/** The tensor graph of a network as lowered, or after the passes of a level; what has no lowering is a diagnostic at the network's name. */
+export function graphOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel = 0): Graph {
+  return optimisedGraphOf(network, options, level).graph;
+}
+/** The same, with what each pass saved. Every target takes its graphs from here; gradients are formed of the optimised graph. */
+export function optimisedGraphOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel): Optimised {
+  return optimise(loweredGraph(network, options), level);
+}
+function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
   try {
     return lowerNetwork(network.unrolled, options);
   } catch (error) {
@@ -20,8 +28,8 @@ export function graphOf(network: CompiledNetwork, options: LowerOptions): Graph 
     throw new DiagnosticError(notLowerable({ fn: error.functionName, why: error.reason }, at(network.typed.span)));
   }
 }
-export function planOf(network: CompiledNetwork, options: LowerOptions): Plan {
-  return schedule(graphOf(network, options));
+export function planOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel = 0): Plan {
+  return schedule(graphOf(network, options, level));
 }
 
 /** The update of every step as a line of text, by the step's place (`block/compress`). */
@@ -40,10 +48,11 @@ export interface OnnxBuild {
   readonly version: string;
   readonly fileName: string;
   readonly probe: boolean;
+  readonly level: OptimisationLevel;
   readonly opset?: number;
 }
 export function buildOnnx(network: CompiledNetwork, build: OnnxBuild): readonly EmittedFile[] {
-  const plan = planOf(network, { probe: build.probe });
+  const plan = planOf(network, { probe: build.probe }, build.level);
   const { description } = build;
   const augment = description.training?.augment.find((a) => a.name === "normalize");
   const metadata: Record<string, string> = {

@@ -6,6 +6,9 @@ import { trainingModels } from "../emit/onnx-train/models.js";
 import { emitPackage, type PackageFile, type PackageSources } from "../emit/tfjs/package.js";
 import type { ModelDescription, PlainValue, TensorMap } from "../runtime/contract.js";
 import { writeSafetensors } from "../runtime/safetensors.js";
+import type { Graph } from "../tensor/graph.js";
+import type { LowerOptions } from "../tensor/lower.js";
+import type { OptimisationLevel } from "../tensor/passes/optimise.js";
 import { equations, graphOf, planOf } from "../targets.js";
 import { UserFault } from "./faults.js";
 import { writeFolder } from "./files.js";
@@ -52,6 +55,7 @@ export interface PackageOptions {
   readonly force: boolean;
   /** Also one training step as an ONNX graph, and ONNX Runtime as an engine. */
   readonly onnx: boolean;
+  readonly level: OptimisationLevel;
 }
 export function writePackage(network: CompiledNetwork, described: ModelDescription, options: PackageOptions): void {
   const { description, files } = takeData(described, options.specFile);
@@ -61,14 +65,14 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
   }
   const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
   const onnx = (): readonly PackageFile[] => {
-    const evaluation = graphOf(network, { loss: true });
-    const models = trainingModels(graphOf(network, { loss: true, training: true }), evaluation, description, metadata, packageVersion(), graphOf(network, { loss: true, probe: true }));
+    const graph = (lowering: LowerOptions): Graph => graphOf(network, { loss: true, ...lowering }, options.level);
+    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph({ probe: true }));
     return Object.entries(models as unknown as Record<string, Uint8Array>).map(([name, bytes]) => ({ path: `${name}.onnx`, bytes }));
   };
   const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);
   const parts = emitPackage({
     description, doc: network.typed.doc, equations: equations(network), spec: options.text, specName, version: packageVersion(),
-    predict: planOf(network, {}), loss: hasLoss ? planOf(network, { loss: true, training: true }) : undefined,
+    predict: planOf(network, {}, options.level), loss: hasLoss ? planOf(network, { loss: true, training: true }, options.level) : undefined,
     ...(options.onnx ? { onnx: onnx() } : {}),
     files: [...files, ...(options.weights ? [{ path: "weights.safetensors", bytes: writeSafetensors(options.weights, { specHash: description.specHash }) }] : [])],
   }, sources());

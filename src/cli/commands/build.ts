@@ -7,7 +7,9 @@ import { describe, initialValues } from "../../network/describe.js";
 import { resolveWeights, storedShape } from "../../network/weights.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
 import { readSafetensors } from "../../runtime/safetensors.js";
-import { buildOnnx } from "../../targets.js";
+import { columnsOf, passSavings, passTable } from "../../explain/pass-table.js";
+import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
+import { buildOnnx, optimisedGraphOf } from "../../targets.js";
 import { Reported, UserFault } from "../faults.js";
 import { isOurModel, writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
@@ -21,6 +23,7 @@ export interface BuildOptions extends SpecOptions {
   readonly seed?: number;
   readonly probe?: boolean;
   readonly optimize: "0" | "1" | "2";
+  readonly explainPasses?: boolean;
   readonly opset?: number;
   readonly force?: boolean;
 }
@@ -51,6 +54,16 @@ export function weightsFor(network: CompiledNetwork, description: ModelDescripti
   return values;
 }
 
+const levelOf = (options: BuildOptions): OptimisationLevel => Number(options.optimize) as OptimisationLevel;
+
+/** What each pass saves in the graph that the target runs most: the forward one, with the loss where a step is trained. */
+function explainPasses(network: CompiledNetwork, options: BuildOptions): { readonly passes: ReturnType<typeof passSavings>; readonly text: string } {
+  const trains = options.target === "onnx-train" && network.unrolled.loss !== undefined;
+  const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
+  const passes = passSavings(optimisedGraphOf(network, lowering, levelOf(options)).report, network.unrolled.freeDims);
+  return { passes, text: passTable(passes, columnsOf(network.unrolled)) };
+}
+
 export async function build(file: string, options: BuildOptions): Promise<void> {
   const { compilation, text } = compileFile(file, { ...options, json: false });
   const network = chooseNetwork(compilation, options.network);
@@ -63,14 +76,14 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
       case "onnx": {
         const files = buildOnnx(network, {
           description, weights: weightsFor(network, description, options.weights), spec: text, version: packageVersion(),
-          fileName: basename(options.out), probe: options.probe ?? false, ...(options.opset === undefined ? {} : { opset: options.opset }),
+          fileName: basename(options.out), probe: options.probe ?? false, level: levelOf(options), ...(options.opset === undefined ? {} : { opset: options.opset }),
         });
         writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), options.force ?? false, isOurModel);
         break;
       }
       case "tfjs": case "onnx-train":
         (await import("../packages.js")).writePackage(network, description, {
-          text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train",
+          text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train", level: levelOf(options),
           weights: options.weights === undefined ? undefined : weightsFor(network, description, options.weights),
         });
         break;
@@ -82,5 +95,10 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   }
   const learned = network.unrolled.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + storedShape(p).reduce((a, b) => a * b, 1), 0);
   say(`${network.typed.name}: ${learned.toLocaleString("en-US")} learned parameters, written to ${options.out}`);
-  if (options.json) result(`${JSON.stringify({ diagnostics: [], network: network.typed.name, target: options.target, out: options.out, parameters: learned }, null, 2)}\n`);
+  const explained = options.explainPasses ? explainPasses(network, options) : undefined;
+  if (explained && !options.json) result(`${explained.text}\n`);
+  if (options.json) {
+    const summary = { diagnostics: [], network: network.typed.name, target: options.target, out: options.out, parameters: learned };
+    result(`${JSON.stringify({ ...summary, ...(explained ? { passes: explained.passes } : {}) }, null, 2)}\n`);
+  }
 }

@@ -49,9 +49,9 @@ class ParameterProducts {
     if (node.op === "rename" || !this.linear(node)) return undefined;
     const region = this.region(node);
     if (![...region].some((id) => this.node(id).op === "contract")) return undefined;
-    const form = this.form(node.id, region, rewriting);
-    const replaced = new Set(form.inner);
-    if (!replaced.has(node.id)) return undefined;
+    const form = this.expanded(node, this.formsWithin(region, rewriting), rewriting);
+    if (!form) return undefined;
+    const replaced = new Set([...form.inner, node.id]);
     const value = formValue(rewriting.builder, form);
     const saving = this.costBefore(replaced) - this.costAfter(value, rewriting.builder);
     const within = Math.max(0, ...[...replaced].map((id) => this.savings.get(id) ?? 0));
@@ -73,15 +73,25 @@ class ParameterProducts {
     }
     return region;
   }
-  private form(id: number, region: ReadonlySet<number>, rewriting: Rewriting): LinearForm {
+  /** The form of each operand, computed once: a value that several nodes of the region read is expanded for all of them. */
+  private formsWithin(region: ReadonlySet<number>, rewriting: Rewriting): (id: number) => LinearForm {
     const { builder: b, of } = rewriting;
-    if (this.parameterOnly(id)) return { terms: [], constant: of(id), inner: [] };
-    const expanded = region.has(id) ? this.expanded(this.node(id), region, rewriting) : undefined;
-    return expanded ? { ...expanded, inner: [...expanded.inner, id] } : { terms: [baseTerm(b, of(id))], inner: [] };
+    const known = new Map<number, LinearForm>();
+    const form = (id: number): LinearForm => {
+      const before = known.get(id);
+      if (before) return before;
+      const found = made(id);
+      known.set(id, found);
+      return found;
+    };
+    const made = (id: number): LinearForm => {
+      if (this.parameterOnly(id)) return { terms: [], constant: of(id), inner: [] };
+      const expanded = region.has(id) ? this.expanded(this.node(id), form, rewriting) : undefined;
+      return expanded ? { ...expanded, inner: [...expanded.inner, id] } : { terms: [baseTerm(b, of(id))], inner: [] };
+    };
+    return form;
   }
-  private expanded(node: TensorNode, region: ReadonlySet<number>, rewriting: Rewriting): LinearForm | undefined {
-    const { builder: b, of } = rewriting;
-    const form = (id: number): LinearForm => this.form(id, region, rewriting);
+  private expanded(node: TensorNode, form: (id: number) => LinearForm, { builder: b, of }: Rewriting): LinearForm | undefined {
     switch (node.op) {
       case "rename": return renamedForm(b, form(node.x), node.names);
       case "unary": return scaledForm(b, form(node.x), b.fill(-1));
