@@ -32,7 +32,8 @@ export function program(): Command {
     .option("--weights <file>", "weights.safetensors, by the parameters' names or their aliases")
     .option("--seed <n>", "seed of the initial values", wholeNumber)
     .option("--probe", "add the variable after every step as an output (onnx)")
-    .addOption(new Option("-O, --optimize <level>", "how much to rewrite the tensor graph").choices(["0", "1", "2"]).default("1"))
+    .addOption(new Option("-O, --optimize <level>", "how much to rewrite the tensor graph").choices(["0", "1", "2"]).default("2"))
+    .option("--explain-passes", "print what each pass of the optimiser saved, and why")
     .option("--opset <n>", "ONNX operator set", wholeNumber)
     .option("--force", "overwrite what the compiler did not make")
     .action(async (file, options) => (await import("./commands/build.js")).build(file, options));
