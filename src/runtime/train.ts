@@ -139,7 +139,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const keepState = async (): Promise<string> => {
     const spoilt = unfinite(await engine.parameters());
     if (spoilt.length === 0 && unfinite(await engine.optimizerState()).length === 0) return `the state before it is in ${await save("last")}`;
-    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}the last checkpoint in ${options.out} is the last good state`;
+    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, "last.safetensors")) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
   };
 
   while (progress.step < total) {

@@ -70,7 +70,9 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     const probe = await ort.InferenceSession.create(models.probe, session);
     const out = await probe.run(feedsFor(probe, batch, {}));
     await probe.release?.();
-    return probe.outputNames.find((name) => !finite(out[name]));
+    // The steps stand in the order of the network; what follows from them comes last.
+    const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
+    return [...probe.outputNames].sort((a, b) => Number(ends.has(a)) - Number(ends.has(b))).find((name) => !finite(out[name]));
   };
 
   return {

@@ -1,0 +1,132 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Checkpoint, checkValues, loadBest, loadCheckpoint, removeUnfinished, saveCheckpoint, writeAtomically } from "../../src/runtime/checkpoint.js";
+import { Random } from "../../src/runtime/random.js";
+import { readMetadata, readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
+import { expectDataError, model, temporaryFolder } from "./model.js";
+
+const hash = "a".repeat(64);
+const checkpoint = (step: number): Checkpoint => ({
+  progress: { step, epoch: 1, position: 2, epochRandom: [1, 2, 3, 4], random: [4294967295, 0, 7, 9], best: 0.5, specHash: hash, seed: 1, batch: 16 },
+  parameters: { "block.1.U": { shape: [2, 2], data: Float32Array.of(1, 2, 3, step) }, constructor: { shape: [], data: Float32Array.of(9) } },
+  state: { "block.1.U/m": { shape: [2, 2], data: Float32Array.of(5, 6, 7, 8) } },
+});
+const said: string[] = [];
+const load = (folder: string, specHash = hash): Checkpoint => loadCheckpoint(folder, specHash, (t) => said.push(t));
+
+describe("a checkpoint", () => {
+  it("comes back as it was, bit for bit", () => {
+    const folder = temporaryFolder();
+    saveCheckpoint(folder, "last", checkpoint(3));
+    expect(load(folder)).toEqual(checkpoint(3));
+    expect(readdirSync(folder)).toEqual(["last.safetensors"]);
+    expect(loadBest(folder, hash)).toBeUndefined();
+  });
+  it("with any bit flipped is refused, or is what it was", () => {
+    const folder = temporaryFolder();
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    const good = readFileSync(file);
+    const random = Random.named(1, "flip");
+    let refused = 0;
+    // Every byte of the notes and header, and the tensors.
+    for (let place = 0; place < good.length; place++) {
+      const bytes = Buffer.from(good);
+      bytes[place] = (bytes[place] ?? 0) ^ (1 << random.integer(8));
+      writeFileSync(file, bytes);
+      try {
+        expect(load(folder)).toEqual(checkpoint(3));
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== "DataError") throw error;
+        expect(error.message).toContain(file);
+        refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(good.length * 0.9); // the rest: names of notes that nothing reads, spaces
+  });
+  it("cut short at any length is refused", async () => {
+    const folder = temporaryFolder();
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    const good = readFileSync(file);
+    for (let length = 0; length < good.length; length += 13) {
+      writeFileSync(file, good.subarray(0, length));
+      await expectDataError(() => load(folder), file);
+    }
+  });
+  it("that is damaged leaves the best one, with a word", () => {
+    const folder = temporaryFolder();
+    saveCheckpoint(folder, "best", checkpoint(2));
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    writeFileSync(file, readFileSync(file).subarray(0, 100));
+    said.length = 0;
+    expect(load(folder).progress.step).toBe(2);
+    expect(said.join()).toContain("last.safetensors");
+    expect(said.join()).toContain("going on from");
+  });
+  it("of another spec, of another version, of none, or not there is refused with a word", async () => {
+    const folder = temporaryFolder();
+    await expectDataError(() => load(folder), "no checkpoint", folder);
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    saveCheckpoint(folder, "best", checkpoint(2));
+    await expectDataError(() => load(folder, "b".repeat(64)), file, "another spec", "aaaaaaaaaaaa", "bbbbbbbbbbbb");
+    const bytes = readFileSync(file);
+    for (const format of ["1", "3"]) {
+      writeFileSync(file, writeSafetensors(readSafetensors(bytes, file), { ...readMetadata(bytes, file), format }));
+      writeFileSync(join(folder, "best.safetensors"), readFileSync(file));
+      await expectDataError(() => load(folder), `format ${format}`, "reads format");
+    }
+    writeFileSync(join(folder, "best.safetensors"), writeSafetensors({ w: { shape: [1], data: Float32Array.of(1) } }));
+    await expectDataError(() => loadBest(folder, hash), "best.safetensors", "no checkpoint");
+  });
+  it("is a folder: refused, with a word", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "last.safetensors"));
+    await expectDataError(() => load(folder), "EISDIR");
+    await expectDataError(() => saveCheckpoint(folder, "last", checkpoint(1)), "last.safetensors", "untouched");
+    expect(readdirSync(folder)).toEqual(["last.safetensors"]);
+  });
+});
+
+describe("writing", () => {
+  it("to a full disk is a clear error", async () => {
+    // /dev/full takes every open and fails every write, as a full disk does. The temporary file stands beside its target, so the
+    // target's folder cannot be /dev: a link from the name of the temporary file leads there.
+    if (!existsSync("/dev/full")) return;
+    const folder = temporaryFolder();
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    const { symlinkSync } = await import("node:fs");
+    symlinkSync("/dev/full", `${file}.${process.pid}.tmp`);
+    await expectDataError(() => saveCheckpoint(folder, "last", checkpoint(4)), file, "ENOSPC", "untouched");
+    expect(readdirSync(folder)).toEqual(["last.safetensors"]);
+    expect(load(folder).progress.step).toBe(3);
+  });
+  it("to a read-only folder, or below a file, is a clear error and keeps the last state", async () => {
+    const folder = temporaryFolder();
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    await expectDataError(() => writeAtomically(join(file, "below"), new Uint8Array(3)), file, "untouched");
+    if (process.getuid?.() !== 0) {
+      chmodSync(folder, 0o555);
+      await expectDataError(() => saveCheckpoint(folder, "last", checkpoint(4)), file, "EACCES", "untouched");
+      chmodSync(folder, 0o755);
+    }
+    expect(load(folder).progress.step).toBe(3);
+  });
+  it("leaves nothing of a run that was killed while it wrote", () => {
+    const folder = temporaryFolder();
+    for (const name of ["last.safetensors.123.tmp", "best.safetensors.7.tmp", "notes.tmp", "last.safetensors"]) writeFileSync(join(folder, name), "half");
+    removeUnfinished(folder);
+    expect(readdirSync(folder).sort()).toEqual(["last.safetensors", "notes.tmp"]);
+  });
+});
+
+describe("values for a model", () => {
+  const wanted = model([], [], { parameters: ["W", "toString"].map((name) => ({ name, shape: [2], trainable: true, positive: false, init: { kind: "constant", value: 0 } })) });
+  const t = (n: number) => ({ shape: [n], data: new Float32Array(n) });
+  it("must be all there, of the right shape; what is not used is named", async () => {
+    await expectDataError(() => checkValues(wanted, {}, "w"), "W is missing", "toString is missing", "nothing was loaded");
+    await expectDataError(() => checkValues(wanted, { W: t(3), toString: t(2) }, "w"), "W is [3], wanted [2]");
+    const words: string[] = [];
+    checkValues(wanted, { W: t(2), toString: t(2), extra: t(1) }, "w", (s) => words.push(s));
+    expect(words.join()).toContain("extra");
+  });
+});

@@ -1,0 +1,146 @@
+/** Whole runs on ONNX Runtime: they learn, stop, fail and go on as promised. */
+import { readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadCheckpoint } from "../../src/runtime/checkpoint.js";
+import type { TensorMap } from "../../src/runtime/contract.js";
+import { evaluate, train, type Console } from "../../src/runtime/train.js";
+import { example } from "../support/build.js";
+import { quiet, smallSpec, type Training, trainingOf } from "../support/training.js";
+import { expectDataError, temporaryFolder } from "./model.js";
+
+const run = (t: Training, out: string, options: Partial<Parameters<typeof train>[3]> = {}, io: Console = quiet()) => train(t.engine, t.model, t.data, { out, ...options }, io);
+/** Stops after this many steps in all. */
+const after = (steps: number, t: Training): Console => {
+  let done = 0;
+  const step = t.engine.trainStep.bind(t.engine);
+  t.engine.trainStep = async (...args) => { done += 1; return step(...args); };
+  return quiet(() => done >= steps);
+};
+const everything = async (t: Training): Promise<TensorMap> => ({ ...(await t.engine.parameters()), ...(await t.engine.optimizerState()) });
+
+describe("a training run", () => {
+  it("learns, logs every step and keeps its last and best state", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
+    await run(t, out, { epochs: 1 });
+    const before = await evaluate(t.engine, t.model, t.data.test, 16);
+    const summary = await run(t, out);
+    expect([summary.steps, summary.epochs, summary.stopped]).toEqual([24, 4, "finished"]);
+    expect(summary.loss).toBeLessThan(before.loss ?? 0);
+    expect(summary.metrics["nmse"]).toBeLessThan(1);
+    expect(readdirSync(out).sort()).toEqual(["best.safetensors", "last.safetensors", "log.csv"]);
+    const steps = readFileSync(join(out, "log.csv"), "utf8").trim().split("\n").slice(1).map((l) => Number(l.split(",")[0]));
+    expect(steps).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
+  });
+  it("gives the same weights, to the bit, whenever it is run", async () => {
+    const [a, b] = [await trainingOf(smallSpec()), await trainingOf(smallSpec())];
+    await run(a, temporaryFolder());
+    await run(b, temporaryFolder());
+    expect(await everything(a)).toEqual(await everything(b));
+    const c = await trainingOf(smallSpec());
+    await run(c, temporaryFolder(), { seed: 4 });
+    expect(await everything(c)).not.toEqual(await everything(a));
+  });
+  it.each([["adamw(rate: 1e-2, weight_decay: 0.01)", 1], ["adamw(rate: 1e-2)", 9], ["lion(rate: 1e-3)", 6], ["sgd(rate: 0.1, momentum: 0.9)", 13], ["adam(rate: 1e-2, clip: 1)", 23]])(
+    "with %s, interrupted after step %i and resumed, ends with the weights of one that was not", async (optimizer, steps) => {
+      const whole = await trainingOf(smallSpec(optimizer));
+      const wholeOut = temporaryFolder();
+      await run(whole, wholeOut);
+      const out = temporaryFolder();
+      const first = await trainingOf(smallSpec(optimizer));
+      const io = after(steps, first) as ReturnType<typeof quiet>;
+      const stopped = await run(first, out, {}, io);
+      expect([stopped.stopped, stopped.steps]).toEqual(["interrupted", steps]);
+      expect(io.said.join("\n")).toContain(join(out, "last.safetensors"));
+      const second = await trainingOf(smallSpec(optimizer));
+      await run(second, out, { resume: true });
+      expect(await everything(second)).toEqual(await everything(whole));
+      const logged = (folder: string): string[] => readFileSync(join(folder, "log.csv"), "utf8").trim().split("\n").map((l) => l.split(",").slice(0, 2).join());
+      expect(logged(out)).toEqual(logged(wholeOut));
+    });
+  it("on digits with CRATE, interrupted and resumed, goes on to the bit", async () => {
+    const settings = { d: 16, K: 2, p: 8, L: 2, C: 10, H: 28, P: 7, channels: 1 };
+    const whole = await trainingOf(example("crate"), settings);
+    const options = { steps: 8, batchSize: 8 };
+    // Evaluation is not what is tested here: a test split of 16 samples.
+    const short = (t: Training): Training => ({ ...t, data: { ...t.data, test: { size: 16, batch: (i) => t.data.test.batch(i) } } });
+    await run(short(whole), temporaryFolder(), options);
+    const out = temporaryFolder();
+    const first = await trainingOf(example("crate"), settings);
+    await run(short(first), out, options, after(3, first));
+    const second = await trainingOf(example("crate"), settings);
+    await run(short(second), out, { ...options, resume: true });
+    expect(await everything(second)).toEqual(await everything(whole));
+  });
+});
+
+describe("a run that cannot go on", () => {
+  it("with other batches, another seed, sizes or spec is refused, nothing changed", async () => {
+    const out = temporaryFolder();
+    await run(await trainingOf(smallSpec()), out, { steps: 3 });
+    const before = readFileSync(join(out, "last.safetensors"));
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { resume: true, batchSize: 8 }), "batch 16");
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { resume: true, seed: 9 }), "seed 3");
+    await expectDataError(async () => run(await trainingOf(smallSpec(), { L: 3 }), out, { resume: true }), "ista.3.B is missing", "nothing was loaded");
+    await expectDataError(async () => run(await trainingOf(smallSpec(), { q: 10 }), out, { resume: true }), "[8, 12], wanted [8, 10]");
+    await expectDataError(async () => run(await trainingOf(smallSpec(), {}, "b".repeat(64)), out, { resume: true }), "another spec");
+    await expectDataError(async () => run(await trainingOf(smallSpec()), temporaryFolder(), { resume: true }), "no checkpoint");
+    expect(readFileSync(join(out, "last.safetensors"))).toEqual(before);
+  });
+  it("with weights that do not fit is refused before it begins", async () => {
+    const t = await trainingOf(smallSpec());
+    const weights = { "ista.1.B": { shape: [3], data: new Float32Array(3) } };
+    await expectDataError(() => run(t, temporaryFolder(), { weights }), "ista.1.B is [3], wanted [8, 12]", "ista.2.B is missing");
+  });
+  it("with batches larger than its data, or empty, is refused", async () => {
+    const t = await trainingOf(smallSpec());
+    await expectDataError(() => run(t, temporaryFolder(), { batchSize: 97 }), "97", "96 samples");
+    await expectDataError(() => run(t, temporaryFolder(), { batchSize: 0 }), "batch of 0");
+  });
+  it("into a place that cannot be written is refused with a word", async () => {
+    const t = await trainingOf(smallSpec());
+    const file = join(temporaryFolder(), "file");
+    writeFileSync(file, "");
+    await expectDataError(() => run(t, join(file, "run")), "cannot write", join(file, "run"));
+    const out = temporaryFolder();
+    mkdirSync(join(out, "log.csv"));
+    await expectDataError(() => run(t, out), "log.csv", "EISDIR");
+  });
+});
+
+describe("numbers that are not finite", () => {
+  const spoilt = (name: string, value: number): ((values: TensorMap) => TensorMap) => (values) => {
+    const t = values[name];
+    if (!t) throw new Error(`no ${name}`);
+    return { ...values, [name]: { shape: t.shape, data: Float32Array.from(t.data, () => value) } };
+  };
+  it("stop the run; layer, step, epoch and batch are named, and the state before is kept", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
+    await run(t, out, { steps: 3 });
+    const trained = await t.engine.parameters();
+    await expectDataError(() => run(t, temporaryFolder(), { weights: spoilt("ista.1.B", Number.POSITIVE_INFINITY)(trained) }), "first in ista.1.fit", "ista.1.B", "no state was saved");
+    const other = temporaryFolder();
+    const weights = spoilt("ista.2.B", 3e38)(trained);
+    await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"));
+    expect(loadCheckpoint(other, t.model.specHash, () => undefined).progress.step).toBe(0);
+  });
+  it("in the gradient alone name the parameter where they begin, and keep the state before", async () => {
+    // sqrt has no gradient at 0: x is 0 before the first copy, so the loss is finite and the gradient is not.
+    const spec = smallSpec("sgd(rate: 0.1)").replace("loss mse(estimate, code)", "loss total(sqrt(abs(estimate))) + mse(estimate, code)").replace("init constant(0.05)", "init constant(50)");
+    const [t, out] = [await trainingOf(spec), temporaryFolder()];
+    await expectDataError(() => run(t, out), "gradient is not finite at step 1", "the gradient of ista.2", join(out, "last.safetensors"));
+  });
+  it("that an engine has taken over are named, and the last checkpoint stays", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
+    await run(t, out, { steps: 6 });
+    const before = readFileSync(join(out, "last.safetensors"));
+    const step = t.engine.trainStep.bind(t.engine);
+    t.engine.trainStep = async (batch, o) => {
+      if (o.step < 9) return step(batch, o);
+      await t.engine.setParameters(spoilt("ista.2.B", Number.NaN)(await t.engine.parameters()));
+      return { loss: Number.NaN };
+    };
+    await expectDataError(() => run(t, out, { resume: true }), "step 9 (epoch 2, batch 3", "ista.2.B", "last good state");
+    expect(readFileSync(join(out, "last.safetensors"))).toEqual(before);
+  });
+});
