@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The command line: options only; each command's work lies in commands/, loaded when it is called. */
+import { existsSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { Reported, UsageFault, UserFault } from "./faults.js";
 import { packageVersion } from "./root.js";
@@ -64,6 +66,10 @@ export function program(): Command {
     .option("--data <source>", "mnist, text:FILE, images:DIR, …, random, or a safetensors file of the inputs; else the spec's own")
     .option("--samples <n>", "how many samples", wholeNumber)
     .option("--seed <n>", "seed of the initial values and of the choice of samples", wholeNumber)
+    .option("--report <file>", "write a page with plots; the initial values are plotted beside the weights given")
+    .option("--figures <folder>", "write the plots as SVG files, and their numbers as CSV")
+    .option("--csv <file>", "write all numbers as a table")
+    .option("--force", "overwrite what the compiler did not make")
     .action(async (file, options) => (await import("./commands/audit.js")).audit(file, options));
   withSpec(add("construct <file>", "build a network forward from data (captures), in float64, without back-propagation"))
     .requiredOption("-o, --out <directory>", "where weights and checkpoint go")
@@ -116,5 +122,12 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => { if (error.code === "EPIPE") process.exit(0); });
-run(process.argv.slice(2)).then((code) => { process.exitCode = code; });
+/** True where Node was started with this file (npm's link to it followed), not where a test imports it. */
+function startedHere(): boolean {
+  const [, started] = process.argv;
+  return started !== undefined && existsSync(started) && realpathSync(started) === fileURLToPath(import.meta.url);
+}
+if (startedHere()) {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => { if (error.code === "EPIPE") process.exit(0); });
+  run(process.argv.slice(2)).then((code) => { process.exitCode = code; });
+}

@@ -1,11 +1,14 @@
-import { basename } from "node:path";
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { type Audit, auditNetwork } from "../../audit/audit.js";
 import { auditText } from "../../audit/audit-text.js";
 import type { CompiledNetwork } from "../../compile.js";
 import { describe } from "../../network/describe.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
-import { auditData } from "../audit-data.js";
+import { auditColumns, auditRows, csv } from "../../audit/csv.js";
+import { type AuditData, auditData } from "../audit-data.js";
 import { UserFault } from "../faults.js";
+import { writeFiles, writeFolder } from "../files.js";
 import { packageVersion } from "../root.js";
 import { chooseNetwork, compileFile, result, say, type SpecOptions } from "../session.js";
 import { specHash, weightsFor } from "./build.js";
@@ -15,6 +18,10 @@ interface AuditCommand extends SpecOptions {
   readonly data?: string;
   readonly samples?: number;
   readonly seed?: number;
+  readonly report?: string;
+  readonly figures?: string;
+  readonly csv?: string;
+  readonly force?: boolean;
 }
 export interface AuditRun {
   /** `initial values`, or the file's name. */
@@ -43,9 +50,11 @@ export async function audit(file: string, options: AuditCommand): Promise<void> 
   });
   const files = options.weights ?? [];
   const construct = files.length === 0 && network.unrolled.parameters.some((p) => p.captured);
-  const runs = files.length === 0
-    ? [{ weights: `initial values (seed ${seed})`, values: initial(construct ? withoutCaptures(network) : network, description) }]
-    : files.map((f) => ({ weights: basename(f), values: weightsFor(network, description, f) }));
+  const fromFile = network.unrolled.parameters.some((p) => p.init.kind === "file" || p.captured);
+  // The start is what weights are compared with, in pictures; without weights it is all there is.
+  const start = files.length === 0 || (wantsPictures(options) && !fromFile)
+    ? [{ weights: `initial values (seed ${seed})`, values: initial(construct ? withoutCaptures(network) : network, description) }] : [];
+  const runs = [...start, ...files.map((f, i) => ({ weights: nameOf(f, i, files), values: weightsFor(network, description, f) }))];
   const data = await auditData(description, {
     seed, specFile: file, whole: network.unrolled.batchDim !== undefined, construct, weights: runs[0]?.values ?? {},
     ...(options.data === undefined ? {} : { data: options.data }), ...(options.samples === undefined ? {} : { samples: options.samples }),
@@ -59,8 +68,42 @@ export async function audit(file: string, options: AuditCommand): Promise<void> 
   }));
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   if (audited.every((r) => r.audit.steps.length === 0)) say("the network has no step; there is nothing to audit");
+  if (wantsPictures(options)) await writePictures(network, audited, data, construct, file, options);
   if (options.json) result(`${JSON.stringify(auditJson(network.typed.name, data.name, audited), numbers, 2)}\n`);
   else result(audited.map((r) => auditText(r.audit, `${data.name}, ${r.weights}`)).join("\n"));
+}
+const wantsPictures = (o: AuditCommand): boolean => o.report !== undefined || o.figures !== undefined || o.csv !== undefined;
+/** The file's name, with its folder where two are called alike. */
+const nameOf = (file: string, i: number, files: readonly string[]): string =>
+  (files.some((f, j) => j !== i && basename(f) === basename(file)) ? `${basename(dirname(file))}/${basename(file)}` : basename(file));
+const mostPictured = 3;
+/** What we wrote may be written anew; anything else needs --force. */
+const isOurs = (path: string): boolean => {
+  const text = readFileSync(path, "utf8");
+  return text.includes("by crate-compile ") || text.startsWith(`${auditColumns.join(",")}\n`);
+};
+
+async function writePictures(
+  network: CompiledNetwork, runs: readonly AuditRun[], data: AuditData, construct: boolean, file: string, options: AuditCommand,
+): Promise<void> {
+  const [{ auditFigures }, { picturesOf }, { reportHtml }] = await Promise.all([import("../../audit/figures.js"), import("../../audit/pictures.js"), import("../../audit/report.js")]);
+  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const named = runs.map((r) => ({ name: r.weights, audit: r.audit }));
+  const samples = network.unrolled.batchDim === undefined ? Math.min(mostPictured, data.samples) : 1;
+  const sampled = runs.flatMap((r) => Array.from({ length: samples }, (_, sample) => ({ weights: r.weights, sample, pictures: picturesOf(network, r.values, data.batch, sample, construct) })));
+  const figures = auditFigures(named, sampled);
+  const table = csv(auditColumns, runs.flatMap((r) => auditRows(r.weights, r.audit)));
+  if (options.report !== undefined) {
+    const page = reportHtml({ network: network.typed.name, file: basename(file), data: data.name, samples: data.samples, runs: named, figures, compiler: packageVersion() });
+    writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), options.force ?? false, isOurs);
+    say(`${options.report}: ${figures.length} figures`);
+  }
+  if (options.csv !== undefined) writeFiles([{ path: basename(options.csv), bytes: encode(table) }], dirname(options.csv), options.force ?? false, isOurs);
+  if (options.figures !== undefined) {
+    if (existsSync(options.figures) && lstatSync(options.figures).isFile()) throw new UserFault(`${options.figures} is a file; --figures wants a folder`);
+    writeFolder([...figures.map((f) => ({ path: `${f.id}.svg`, bytes: encode(f.svg) })), { path: "audit.csv", bytes: encode(table) }], options.figures, options.force ?? false);
+    say(`${options.figures}: ${figures.length} figures and audit.csv`);
+  }
 }
 const auditJson = (network: string, data: string, runs: readonly AuditRun[]): object => ({
   network, data, samples: runs[0]?.audit.samples, runs: runs.map((r) => ({ weights: r.weights, steps: r.audit.steps })),
