@@ -1,0 +1,68 @@
+/** Runs one example: compiles it, gives it to its kind, keeps what it reached. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
+import { describe } from "../../src/network/describe.js";
+import type { HostTensor, ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
+import type { DataSet } from "../../src/runtime/data/dataset.js";
+import type { Row } from "./rows.js";
+
+/** A curve of a figure: one series, x and y of equal length. */
+export interface Curve {
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly logarithmic?: boolean;
+  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[];
+}
+export interface Session {
+  readonly row: Row;
+  readonly network: CompiledNetwork;
+  readonly description: ModelDescription;
+  readonly full: boolean;
+  readonly out: string;
+  readonly say: (text: string) => void;
+}
+export interface Trained extends Session {
+  readonly engine: TrainingEngine;
+  readonly data: DataSet;
+}
+export interface Result {
+  /** What was reached, in words. */
+  readonly reached: string;
+  /** Why that is not enough, if it is not. */
+  readonly fault?: string;
+  readonly curve?: Curve;
+  readonly picture?: string;
+  readonly notes?: readonly string[];
+}
+export interface Outcome extends Result {
+  readonly seconds: number;
+  readonly network?: CompiledNetwork;
+}
+export const host: Host = {
+  standardLibrary: (path) => (/^std\/[a-z]+$/.test(path) ? readFileSync(`src/${path}.srr`, "utf8") : undefined),
+  readImport: (path) => ({ missing: `there is no file ${path}` }),
+};
+export function compileExample(row: Row, settings: Readonly<Record<string, number>>): CompiledNetwork {
+  const text = readFileSync(`examples/${row.name}.srr`, "utf8");
+  const compilation = compile(text, { file: `examples/${row.name}.srr`, settings: new Map(Object.entries(settings)), ...(row.preset === undefined ? {} : { preset: row.preset }) }, host);
+  const [network] = compilation.networks;
+  if (!network) throw new Error(compilation.diagnostics.map((d) => `${d.code} ${d.message}`).join("; ") || "no network");
+  return network;
+}
+export const wide = (map: TensorMap): Record<string, HostTensor> =>
+  Object.fromEntries(Object.entries(map).map(([k, v]) => [k, { shape: v.shape, data: Float64Array.from(v.data) }]));
+
+export async function runExample(row: Row, options: { readonly full: boolean; readonly out: string; readonly say: (text: string) => void }): Promise<Outcome> {
+  const started = Date.now();
+  const seconds = (): number => (Date.now() - started) / 1000;
+  try {
+    const network = compileExample(row, options.full ? {} : row.small ?? {});
+    const description = describe(network.unrolled, { compiler: "examples", specHash: "0".repeat(64), seed: network.unrolled.training?.seed ?? 1 });
+    mkdirSync(options.out, { recursive: true });
+    const result = await row.kind({ row, network, description, ...options });
+    return { ...result, network, seconds: seconds() };
+  } catch (error) {
+    return { reached: "", fault: error instanceof Error ? error.message : String(error), seconds: seconds() };
+  }
+}
