@@ -29,18 +29,30 @@ export function nodeHost(mainFile: string): Host {
       const real = realpathSync(file);
       if (!roots.some((root) => inside(root, real))) return { missing: "it lies outside of the spec's folder and of the working folder" };
       if (statSync(real).size > largestSpec) return { missing: "it is larger than 5 MB" };
-      return { file: relative(process.cwd(), file).startsWith("..") ? file : relative(process.cwd(), file), text: readFileSync(real, "utf8") };
+      try {
+        return { file: relative(process.cwd(), file).startsWith("..") ? file : relative(process.cwd(), file), text: decoded(readFileSync(real), file) };
+      } catch (error) {
+        return { missing: error instanceof UserFault ? "it is not UTF-8 text" : `it cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})` };
+      }
     },
   };
 }
 
+/** Bytes as text; what is not UTF-8 is refused, not replaced. */
+function decoded(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new UserFault(`${file} is not UTF-8 text`);
+  }
+}
 /** The text of a spec; `-` is standard input. */
 export function readSpec(file: string): { file: string; text: string } {
   try {
-    if (file === "-") return { file: "<stdin>", text: readFileSync(0, "utf8") };
+    if (file === "-") return { file: "<stdin>", text: decoded(readFileSync(0), "standard input") };
     if (statSync(file).isDirectory()) throw new UserFault(`${file} is a folder; name a .srr file`);
     if (statSync(file).size > largestSpec) throw new UserFault(`${file} is larger than 5 MB`);
-    return { file, text: readFileSync(file, "utf8") };
+    return { file, text: decoded(readFileSync(file), file) };
   } catch (error) {
     throw worldFault(error, `cannot read ${file}`);
   }

@@ -47,7 +47,8 @@ export function compileFile(file: string, options: SpecOptions): { compilation: 
     ...(options.network === undefined ? {} : { network: options.network }),
   }, nodeHost(file));
   const failed = compilation.diagnostics.some((d) => d.severity === "error");
-  if (failed || !options.json) showDiagnostics(compilation.diagnostics, compilation.sources, options.json);
+  // With --json a failure's diagnostics are the result; beside a result, warnings go to stderr as text.
+  showDiagnostics(compilation.diagnostics, compilation.sources, failed && options.json);
   if (failed) throw new Reported();
   return { compilation, text: spec.text, file: spec.file };
 }

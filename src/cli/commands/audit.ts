@@ -42,7 +42,7 @@ function initial(network: CompiledNetwork, description: ModelDescription): Tenso
 /** Every step on real tokens: exact, after each lemma, as built. */
 export async function audit(file: string, options: AuditCommand): Promise<void> {
   if (options.samples === 0) throw new UserFault("--samples 0: an audit needs a sample");
-  const { compilation } = compileFile(file, { ...options, json: false });
+  const { compilation } = compileFile(file, options);
   const network = chooseNetwork(compilation, options.network);
   const seed = options.seed ?? network.unrolled.training?.seed ?? 1;
   const description = describe(network.unrolled, {

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { CompiledNetwork } from "../../compile.js";
 import { DiagnosticError } from "../../diagnostics/declare.js";
+import { toJson } from "../../diagnostics/render.js";
 import { describe, initialValues } from "../../network/describe.js";
 import { resolveWeights, storedShape } from "../../network/weights.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
@@ -65,7 +66,7 @@ function explainPasses(network: CompiledNetwork, options: BuildOptions): { reado
 }
 
 export async function build(file: string, options: BuildOptions): Promise<void> {
-  const { compilation, text } = compileFile(file, { ...options, json: false });
+  const { compilation, text } = compileFile(file, options);
   const network = chooseNetwork(compilation, options.network);
   const description = describe(network.unrolled, {
     compiler: packageVersion(), specHash: specHash(compilation.sources), seed: options.seed ?? network.unrolled.training?.seed ?? 1,
@@ -98,7 +99,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   const explained = options.explainPasses ? explainPasses(network, options) : undefined;
   if (explained && !options.json) result(`${explained.text}\n`);
   if (options.json) {
-    const summary = { diagnostics: [], network: network.typed.name, target: options.target, out: options.out, parameters: learned };
+    const summary = { diagnostics: compilation.diagnostics.map((d) => toJson(d, compilation.sources)), network: network.typed.name, target: options.target, out: options.out, parameters: learned };
     result(`${JSON.stringify({ ...summary, ...(explained ? { passes: explained.passes } : {}) }, null, 2)}\n`);
   }
 }

@@ -25,7 +25,7 @@ const wide = (t: HostTensor): HostTensor => ({ shape: t.shape, data: Float64Arra
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 export async function construct(file: string, options: ConstructOptions): Promise<void> {
-  const { compilation } = compileFile(file, { ...options, json: false });
+  const { compilation } = compileFile(file, options);
   const network = chooseNetwork(compilation, options.network);
   const { unrolled } = network;
   const captured = unrolled.parameters.filter((p) => p.captured);

@@ -18,7 +18,7 @@ interface ExplainOptions extends SpecOptions {
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
 export async function explain(file: string, options: ExplainOptions): Promise<void> {
-  const { compilation } = compileFile(file, { ...options, json: false });
+  const { compilation } = compileFile(file, options);
   const format = options.json ? "json" : options.format;
   if (format === "html") {
     if (options.step !== undefined) throw new UsageFault("--step goes with text, latex and json; the page shows all steps");

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync, statSync } from "node:fs";
+import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { format } from "../../syntax/format.js";
 import { parse } from "../../syntax/parse.js";
 import { Reported } from "../faults.js";
@@ -24,11 +24,14 @@ export function fmt(files: readonly string[], options: { readonly check?: boolea
       }
     } else if (name === "-") result(formatted);
     else if (formatted !== text) {
-      const temporary = `${name}.${process.pid}.tmp`;
+      // Through a link its file is formatted, and the link stays one.
+      const place = realpathSync(name);
+      const temporary = `${place}.${process.pid}.tmp`;
       try {
-        writeFileSync(temporary, formatted, { mode: statSync(name).mode });
-        renameSync(temporary, name);
+        writeFileSync(temporary, formatted, { mode: statSync(place).mode, flag: "wx" });
+        renameSync(temporary, place);
       } catch (error) {
+        rmSync(temporary, { force: true });
         throw worldFault(error, `cannot write ${name}; it is unchanged`);
       }
       say(`${file} formatted`);

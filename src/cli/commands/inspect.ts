@@ -48,7 +48,7 @@ export function inspect(file: string, options: InspectOptions): void {
   ].join("\n"));
 }
 function inspectSpec(file: string, options: InspectOptions): void {
-  const { compilation } = compileFile(file, { ...options, json: false });
+  const { compilation } = compileFile(file, options);
   const network = chooseNetwork(compilation, options.network);
   const parameters = network.unrolled.parameters.map((p) => ({
     name: p.name, shape: storedShape(p), trainable: p.trainable, init: p.init.kind, ...(p.alias ? { alias: p.alias.name } : {}),

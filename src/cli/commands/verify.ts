@@ -38,7 +38,7 @@ export async function verify(file: string | undefined, options: VerifyCommand): 
   if (file === undefined) throw new UsageFault("name a spec to verify, or a log with --check-log");
   if (options.trials === 0) throw new UsageFault("--trials 0: nothing would be checked");
   const { verifyLemmas, verifyNetwork } = await import("../../audit/verify.js");
-  const { compilation } = compileFile(file, { ...options, json: false });
+  const { compilation } = compileFile(file, options);
   const { trials = 5, seed = 1 } = options;
   const networks = compilation.networks.filter((n) => options.network === undefined || n.typed.name === options.network);
   if (networks.length === 0 && options.network !== undefined) throw new UserFault(`there is no network ${options.network} in ${file}`);

@@ -1,0 +1,228 @@
+/** What the command line promises: exit codes, streams, nothing overwritten, nothing half-written. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { command, spawned, workFolder } from "../support/command-line.js";
+
+const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
+const wrong = good.replace("2*x", "2*y");
+/** A folder with these files; gives the path of one of them. */
+function files(all: Readonly<Record<string, string | Uint8Array>>): (name: string) => string {
+  const folder = workFolder();
+  for (const [name, text] of Object.entries(all)) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return (name) => join(folder, name);
+}
+
+describe("exit codes", () => {
+  it.each<readonly [number, string, readonly string[]]>([
+    [0, "a spec that is right", ["check", "GOOD"]],
+    [0, "--help", ["--help"]],
+    [0, "--version", ["--version"]],
+    [0, "help of a command", ["build", "--help"]],
+    [1, "a spec that is wrong", ["check", "WRONG"]],
+    [1, "one wrong among right ones", ["check", "GOOD", "WRONG"]],
+    [1, "a file that is not there", ["check", "GOOD.not"]],
+    [1, "a folder", ["check", "FOLDER"]],
+    [1, "a preset that is not there", ["check", "GOOD", "--preset", "huge"]],
+    [1, "a network that is not there", ["build", "GOOD", "--network", "M", "--target", "onnx", "-o", "OUT"]],
+    [1, "weights that are not there", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--weights", "GOOD.not"]],
+    [1, "weights that are none", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--weights", "GOOD"]],
+    [1, "a model that is none", ["inspect", "FOLDER"]],
+    [1, "a step that is not there", ["explain", "GOOD", "--step", "a.b"]],
+    [2, "no command", []],
+    [2, "an unknown command", ["compile", "GOOD"]],
+    [2, "an unknown option", ["check", "GOOD", "--fast"]],
+    [2, "a missing argument", ["check"]],
+    [2, "one argument too many", ["build", "GOOD", "GOOD", "--target", "onnx", "-o", "OUT"]],
+    [2, "a target that is not there", ["build", "GOOD", "--target", "pytorch", "-o", "OUT"]],
+    [2, "no target", ["build", "GOOD", "-o", "OUT"]],
+    [2, "a setting without a value", ["check", "GOOD", "--set", "d"]],
+    [2, "a setting that is no number", ["check", "GOOD", "--set", "d=three"]],
+    [2, "a seed that is no whole number", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "1.5"]],
+    [2, "a level that is not there", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "-O", "9"]],
+  ])("%i for %s", async (code, _, argv) => {
+    const place = files({ "good.srr": good, "wrong.srr": wrong });
+    const words: Readonly<Record<string, string>> = { GOOD: place("good.srr"), WRONG: place("wrong.srr"), "GOOD.not": place("not.srr"), FOLDER: place("."), OUT: place("out.onnx") };
+    const ran = await command(...argv.map((w) => words[w] ?? w));
+    expect([ran.code, ran.err], ran.err).toEqual([code, ran.err]);
+    if (code !== 0) expect(ran.err + (argv.includes("--json") ? ran.out : "")).not.toBe("");
+    expect(ran.err).not.toContain("    at ");
+    expect(existsSync(place("out.onnx"))).toBe(false);
+  });
+  it("70 for a defect of ours, with the request to report it", async () => {
+    vi.doMock("../../src/cli/commands/doctor.js", () => ({ doctor: () => { throw new TypeError("made up by the test"); } }));
+    const ran = await command("doctor");
+    vi.doUnmock("../../src/cli/commands/doctor.js");
+    expect(ran.code).toBe(70);
+    expect(ran.err).toContain("Please report it");
+    expect(ran.err).toContain("made up by the test");
+  });
+});
+
+describe("streams", () => {
+  it("results on stdout, all else on stderr", async () => {
+    const place = files({ "good.srr": good, "wrong.srr": wrong });
+    const checked = await command("check", place("good.srr"));
+    expect([checked.out, checked.err]).toEqual(["", `${place("good.srr")}: network N checked\n`]);
+    const failed = await command("check", place("wrong.srr"));
+    expect(failed.out).toBe("");
+    expect(failed.err).toContain("error SRR2001");
+    const grad = await command("grad", "sq_norm(A*x)", "--var", "A: real[m, q]", "--var", "x: real[q]", "--wrt", "x");
+    expect([grad.code, grad.out.trim(), grad.err]).toEqual([0, "2*A'*A*x", ""]);
+  });
+  it("--json gives diagnostics with code, place and message, and nothing else", async () => {
+    const place = files({ "good.srr": good, "wrong.srr": wrong });
+    const ran = await command("check", "--json", place("good.srr"), place("wrong.srr"));
+    const { diagnostics } = JSON.parse(ran.out) as { diagnostics: { code: string; file: string; message: string }[] };
+    expect(diagnostics.map((d) => d.code)).toEqual(["SRR2001"]);
+    expect(JSON.stringify(diagnostics)).toContain("wrong.srr");
+    expect([ran.code, ran.err]).toEqual([1, ""]);
+    expect(JSON.parse((await command("check", "--json", place("good.srr"))).out)).toEqual({ diagnostics: [] });
+    const built = await command("build", place("good.srr"), "--target", "onnx", "-o", place("m.onnx"), "--json");
+    expect(JSON.parse(built.out)).toMatchObject({ network: "N", target: "onnx" });
+    const notBuilt = await command("build", place("wrong.srr"), "--target", "onnx", "-o", place("w.onnx"), "--json");
+    expect([notBuilt.code, (JSON.parse(notBuilt.out) as { diagnostics: unknown[] }).diagnostics.length]).toEqual([1, 1]);
+  });
+  it("- is standard input, for check and fmt", () => {
+    expect(spawned(["check", "-"], { input: wrong }).err).toContain("<stdin>:4:");
+    const formatted = spawned(["fmt", "-"], { input: good.replaceAll("  ", "    ") });
+    expect([formatted.code, formatted.out]).toEqual([0, good]);
+    expect(spawned(["check", "-"], { input: "" }).code).toBe(0);
+  });
+  it("colours only a terminal, and never with NO_COLOR", () => {
+    const place = files({ "wrong.srr": wrong });
+    for (const env of [{}, { NO_COLOR: "1" }]) expect(spawned(["check", place("wrong.srr")], { env }).err).not.toContain("\u001b[");
+  });
+});
+
+describe("--set", () => {
+  it("changes dims and consts; an unknown name is an error with the nearest", async () => {
+    const place = files({ "good.srr": good });
+    const built = await command("inspect", place("good.srr"), "--set", "d=5");
+    expect(built.code).toBe(0);
+    const ran = await command("check", place("good.srr"), "--set", "dd=5");
+    expect(ran.code).toBe(1);
+    expect(ran.err).toMatch(/\bdd\b[\s\S]*\bd\b/);
+    for (const value of ["0", "-1", "1.5", "1e400"]) expect((await command("check", place("good.srr"), "--set", `d=${value}`)).code).toBeGreaterThan(0);
+  });
+  it("does not know names that every object has", async () => {
+    const place = files({ "good.srr": good });
+    for (const name of ["constructor", "__proto__", "toString"]) expect((await command("check", place("good.srr"), "--set", `${name}=3`)).code, name).toBe(1);
+  });
+});
+
+describe("writing", () => {
+  it("never over a file that is not ours, unless forced; over ours it is", async () => {
+    const place = files({ "good.srr": good, "thesis.onnx": "years of work", "notes.txt": "mine" });
+    const build = (...more: string[]) => command("build", place("good.srr"), "--target", "onnx", "-o", place("thesis.onnx"), ...more);
+    const refused = await build();
+    expect([refused.code, readFileSync(place("thesis.onnx"), "utf8")]).toEqual([1, "years of work"]);
+    expect(refused.err).toContain("--force");
+    expect((await build("--force")).code).toBe(0);
+    expect((await build()).code).toBe(0);
+    expect((await command("explain", "examples/ista.srr", "-o", place("notes.txt"))).code).toBe(1);
+    expect(readFileSync(place("notes.txt"), "utf8")).toBe("mine");
+    expect(readdirSync(place(".")).sort()).toEqual(["good.srr", "notes.txt", "thesis.onnx"]);
+  });
+  it("never into a folder that is not ours", async () => {
+    const place = files({ "good.srr": good, "work/precious.txt": "mine" });
+    for (const argv of [["init", place("work")], ["build", place("good.srr"), "--target", "onnx", "-o", place("work")], ["build", "examples/lista.srr", "--target", "tfjs", "-o", place("work")]]) {
+      const ran = await command(...argv);
+      expect([ran.code, ran.err.includes("nothing was written")], ran.err).toEqual([1, true]);
+    }
+    expect(readdirSync(place("work"))).toEqual(["precious.txt"]);
+    expect(readdirSync(place("."))).toEqual(["good.srr", "work"]);
+  });
+  it("through no link: a package's folder that is one is refused, a file's link is replaced", async () => {
+    const place = files({ "good.srr": good, "elsewhere/file.onnx": "theirs" });
+    symlinkSync(place("elsewhere"), place("link"));
+    const ran = await command("build", "examples/lista.srr", "--target", "tfjs", "-o", place("link"), "--force");
+    expect([ran.code, readdirSync(place("elsewhere"))]).toEqual([1, ["file.onnx"]]);
+    symlinkSync(place("elsewhere/file.onnx"), place("m.onnx"));
+    expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("m.onnx"), "--force")).code).toBe(0);
+    expect(readFileSync(place("elsewhere/file.onnx"), "utf8")).toBe("theirs");
+  });
+  it("where it cannot be: a word, and nothing half-written", async () => {
+    const place = files({ "good.srr": good, "file": "" });
+    const below = await command("build", place("good.srr"), "--target", "onnx", "-o", place("file/m.onnx"));
+    expect([below.code, below.err]).toEqual([1, expect.stringContaining("nothing was changed")]);
+    mkdirSync(place("closed"));
+    chmodSync(place("closed"), 0o555);
+    if (process.getuid?.() !== 0) expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("closed/m.onnx"))).code).toBe(1);
+    expect(readdirSync(place("."))).toEqual(["closed", "file", "good.srr"]);
+  });
+  it("starts a project from an example that checks", async () => {
+    const place = files({});
+    expect((await command("init", place("my project"), "--example", "ista")).code).toBe(0);
+    expect((await command("check", place("my project/ista.srr"))).code).toBe(0);
+    expect(JSON.parse(readFileSync(place("my project/package.json"), "utf8")).name).toBe("my-project");
+    expect((await command("init", place("b"), "--example", "../../../etc/passwd")).code).toBe(1);
+  });
+});
+
+describe("fmt", () => {
+  it("--check changes nothing and says what is not formatted", async () => {
+    const messy = good.replaceAll("  ", "    ");
+    const place = files({ "good.srr": good, "messy.srr": messy });
+    const ran = await command("fmt", "--check", place("good.srr"), place("messy.srr"));
+    expect([ran.code, ran.err]).toEqual([1, `${place("messy.srr")} is not formatted\n`]);
+    expect(readFileSync(place("messy.srr"), "utf8")).toBe(messy);
+    expect((await command("fmt", place("messy.srr"))).code).toBe(0);
+    expect(readFileSync(place("messy.srr"), "utf8")).toBe(good);
+    expect((await command("fmt", "--check", place("messy.srr"))).code).toBe(0);
+  });
+  it("leaves a file with errors alone, keeps its mode, and formats what a link leads to", async () => {
+    const place = files({ "broken.srr": "network {", "messy.srr": good.replaceAll("  ", "    ") });
+    expect((await command("fmt", place("broken.srr"))).code).toBe(1);
+    expect(readFileSync(place("broken.srr"), "utf8")).toBe("network {");
+    symlinkSync("messy.srr", place("link.srr"));
+    expect((await command("fmt", place("link.srr"))).code).toBe(0);
+    expect([readlinkSync(place("link.srr")), readFileSync(place("messy.srr"), "utf8")]).toEqual(["messy.srr", good]);
+    expect(readdirSync(place(".")).length).toBe(3);
+  });
+});
+
+describe("imports", () => {
+  const fn = "fn f(x: real) = 2*x\n";
+  const importing = (path: string): string => `import "${path}"\n${good}`;
+  it("are read below the spec's folder", async () => {
+    const place = files({ "a.srr": importing("lib/f"), "lib/f.srr": fn });
+    expect((await command("check", place("a.srr"))).code).toBe(0);
+  });
+  it.each(["../secret", "../secret.srr", "/etc/passwd", "lib/../../secret", "link", "folderlink/secret", "lib\\0/f", "std/../../package"])("of %s, outside, are refused", async (path) => {
+    const place = files({ "project/a.srr": importing(path), "project/lib/f.srr": fn, "secret.srr": "fn secret(x: real) = 31337*x\n" });
+    symlinkSync(place("secret.srr"), place("project/link.srr"));
+    symlinkSync(place("."), place("project/folderlink"));
+    const ran = await command("check", place("project/a.srr"));
+    expect([ran.code, ran.err.includes("SRR2013")], ran.err).toEqual([1, true]);
+    expect(ran.err).not.toContain("31337");
+    expect(ran.err).not.toContain("root:");
+  });
+  it("in a circle end", async () => {
+    const place = files({ "a.srr": importing("b"), "b.srr": `import "c"\n${fn}`, "c.srr": "import \"b\"\nimport \"a\"\nfn g(x: real) = x\n" });
+    const ran = await command("check", place("a.srr"));
+    expect([0, 1]).toContain(ran.code);
+    const self = files({ "a.srr": importing("a") });
+    expect([0, 1]).toContain((await command("check", self("a.srr"))).code);
+  });
+  it("of what is not text or not small are refused", async () => {
+    const place = files({ "a.srr": importing("b"), "b.srr": Uint8Array.of(0x66, 0xff, 0xfe), "c.srr": importing("d"), "d.srr": " ".repeat(5 * 1024 * 1024 + 1) });
+    expect((await command("check", place("a.srr"))).err).toContain("not UTF-8");
+    expect((await command("check", place("c.srr"))).err).toContain("5 MB");
+    expect((await command("check", place("d.srr"))).err).toContain("5 MB");
+    expect((await command("check", place("b.srr"))).err).toContain("not UTF-8");
+  });
+});
+
+describe("what people read", () => {
+  it("--help", async () => {
+    await expect((await command("--help")).out).toMatchFileSnapshot("golden/help.txt");
+    await expect((await command("build", "--help")).out).toMatchFileSnapshot("golden/build-help.txt");
+  });
+  it("the derivation of CRATE", async () => {
+    await expect((await command("explain", "examples/crate.srr")).out).toMatchFileSnapshot("golden/explain-crate.txt");
+  });
+});
