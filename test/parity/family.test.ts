@@ -79,6 +79,15 @@ describe.each(runtimes)("the classics in %s", (_runtime, run) => {
       expect(relativeError(admm[`admm.${k}.split`] ?? [], tensor(tensors, `output/${name}.admm.${k}.z`).data)).toBeLessThan(3e-6);
     }
   });
+  it.each(["lasso1", "lasso4"])("%s: deep networks reach the optimum", async (name) => {
+    const { L, lambda } = problem(name);
+    const [A, y] = [tensor(tensors, `input/${name}.A`), tensor(tensors, `input/${name}.y`)];
+    const optimum = tensor(tensors, `output/${name}.optimum`).data;
+    for (const [method, settings] of [["ista", { L: 600, eta: 1 / L, lambda }], ["fista", { L: 200, eta: 1 / L, lambda }], ["admm", { L: 120, lambda, rho: 1 }]] as const) {
+      const out = await run(compileSpec(example(method), settings), { A }, { y: { shape: [1, ...y.shape], data: y.data } });
+      expect(relativeError(out["code"] ?? [], optimum), method).toBeLessThan(1e-5);
+    }
+  });
   it("non-negative and group LASSO, the groups a family", async () => {
     const feed = (name: string) => ({ y: { shape: [1, 40], data: tensor(tensors, `input/${name}.y`).data } });
     const out = await run(compileSpec(example("nonnegative-lasso"), { L: 20, eta: 1 / problem("nonneg").L, lambda: problem("nonneg").lambda }), { A: tensor(tensors, "input/nonneg.A") }, feed("nonneg"));
