@@ -29,7 +29,7 @@ function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
   }
 }
 export function planOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel = 0): Plan {
-  return schedule(graphOf(network, options, level));
+  return schedule(graphOf(network, options, level), { flatRows: level > 0 });
 }
 
 /** The update of every step as a line of text, by the step's place (`block/compress`). */

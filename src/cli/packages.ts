@@ -66,7 +66,7 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
   const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
   const onnx = (): readonly PackageFile[] => {
     const graph = (lowering: LowerOptions): Graph => graphOf(network, { loss: true, ...lowering }, options.level);
-    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph({ probe: true }));
+    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph({ probe: true }), { flatRows: options.level > 0 });
     return Object.entries(models as unknown as Record<string, Uint8Array>).map(([name, bytes]) => ({ path: `${name}.onnx`, bytes }));
   };
   const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);

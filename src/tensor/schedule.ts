@@ -4,26 +4,15 @@
  */
 import { Defect } from "../diagnostics/declare.js";
 import type { Graph } from "./graph.js";
-import type { Plan, PlanNode, PlanOp } from "./plan.js";
+import type { Plan, PlanNode } from "./plan.js";
 import { kernelOf } from "./schedule/kernels.js";
 import { inOrder, layoutsOf, type Value } from "./schedule/layouts.js";
-import { PlanBuilder, planOperands } from "./schedule/plan-builder.js";
+import { PlanBuilder, planOperands, withPlanOperands } from "./schedule/plan-builder.js";
+import { flattenRows } from "./schedule/flat-rows.js";
 import { wantedOrders } from "./schedule/preferences.js";
 
 export { planOperands } from "./schedule/plan-builder.js";
 
-/** The same operation on other operands. */
-function withOperands<N extends PlanOp>(op: N, f: (id: number) => number): N {
-  switch (op.op) {
-    case "input": case "parameter": case "constant": case "fill": case "iota": case "size": return op;
-    case "binary": case "matmul": return { ...op, a: f(op.a), b: f(op.b) };
-    case "select": return { ...op, condition: f(op.condition), a: f(op.a), b: f(op.b) };
-    case "concat": return { ...op, parts: op.parts.map(f) };
-    case "gather": return { ...op, table: f(op.table), indices: f(op.indices) };
-    case "scatter_add": return { ...op, x: f(op.x), indices: f(op.indices) };
-    default: return { ...op, x: f(op.x) };
-  }
-}
 /** The plan without what no output needs, renumbered. */
 function pruned(nodes: readonly PlanNode[], outputs: Plan["outputs"]): Plan {
   const needed = new Set(outputs.map((o) => o.node));
@@ -31,13 +20,17 @@ function pruned(nodes: readonly PlanNode[], outputs: Plan["outputs"]): Plan {
   const number = new Map<number, number>();
   const kept = nodes.filter((n) => needed.has(n.id)).map((node, id) => {
     number.set(node.id, id);
-    return { ...withOperands(node, (x) => number.get(x) as number), id };
+    return { ...withPlanOperands(node, (x) => number.get(x) as number), id };
   });
   return { nodes: kept, outputs: outputs.map((o) => ({ name: o.name, node: number.get(o.node) as number })) };
 }
 
+export interface ScheduleOptions {
+  /** Tokens stay flat rows between products, where they can. */
+  readonly flatRows?: boolean;
+}
 /** The plan that computes the graph's outputs, in their order on the wire. */
-export function schedule(graph: Graph): Plan {
+export function schedule(graph: Graph, options: ScheduleOptions = {}): Plan {
   const builder = new PlanBuilder();
   const wanted = wantedOrders(graph);
   const values: Value[] = [];
@@ -57,5 +50,8 @@ export function schedule(graph: Graph): Plan {
     builder.path = "";
     return { name: o.name, node: inOrder(builder, value(o.node), o.wire) };
   });
-  return pruned(builder.nodes, outputs);
+  const plan = pruned(builder.nodes, outputs);
+  if (!options.flatRows) return plan;
+  const flat = flattenRows(plan);
+  return pruned(flat.nodes, flat.outputs);
 }

@@ -1,7 +1,7 @@
 /** The two graphs that training on ONNX Runtime needs: one step, and evaluation with the loss. Parameters are inputs of both. */
 import type { ModelDescription, WireTensor } from "../../runtime/contract.js";
 import type { Graph } from "../../tensor/graph.js";
-import { schedule } from "../../tensor/schedule.js";
+import { schedule, type ScheduleOptions } from "../../tensor/schedule.js";
 import { emitOnnx } from "../onnx/emit.js";
 import { parametersAsInputs, trainingGraph } from "./training-graph.js";
 
@@ -14,11 +14,11 @@ export interface TrainingModels {
   readonly probe?: Uint8Array;
 }
 /** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". `probing`: `evaluation` with probes. */
-export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph): TrainingModels {
+export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph, scheduling: ScheduleOptions = {}): TrainingModels {
   const optimizer = description.training?.optimizer;
   if (!optimizer) throw new Error("the network has no optimizer");
   const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
-    const { files } = emitOnnx(schedule(graph), {
+    const { files } = emitOnnx(schedule(graph, scheduling), {
       description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version,
     });
     const [file] = files;

@@ -5,9 +5,10 @@ import type { HostTensor, ModelDescription, TensorMap, WireTensor } from "../../
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
+import { type Attention, attentions } from "./attention.js";
 import { type Folded, foldPlan } from "./fold.js";
 import { bytesOf, floatTensor, GraphWriter, intTensor, type OnnxType } from "./graph-writer.js";
-import { type Lowering, lowerAffine, lowerNode, onnxType } from "./lowering.js";
+import { type Lowering, lowerAffine, lowerAttention, lowerNode, onnxType } from "./lowering.js";
 import { type Initializer, modelBytes, type ModelParts, type NamedValue } from "./model-bytes.js";
 import { Sizes } from "./sizes.js";
 
@@ -38,6 +39,8 @@ export interface EmittedFile {
 }
 
 const lowestOpset = 18;
+/** From this one on there is one operator for attention. */
+const attentionOpset = 23;
 const defaultThreshold = 1.9e9;
 /** External tensors start at multiples of this, so that they can be mapped into memory. */
 const alignment = 4096;
@@ -113,7 +116,8 @@ function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
   const turned = foldedInitializers(folded, writer);
   for (const i of turned.values()) writer.declare(i.name, { type: "float", shape: i.shape.map(dimNumber) });
   const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : affineNormalizations(plan);
-  const inner = new Set([...affine.values()].flatMap((a) => a.inner));
+  const attention: ReadonlyMap<number, Attention> = (model.opset ?? lowestOpset) < attentionOpset ? new Map() : attentions(plan);
+  const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
   const known = [...folded.constants.keys()];
   const needed = neededNodes(plan, new Set([...known, ...turned.keys()]));
@@ -123,10 +127,10 @@ function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
     if (name === undefined) throw new Defect(`plan node ${id} is used before it is emitted`);
     return name;
   };
-  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>() };
+  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map() };
   for (const node of plan.nodes) {
     if (!needed.has(node.id) || inner.has(node.id)) continue;
-    values.set(node.id, emitNode(node, shared, { folded, turned, affine: affine.get(node.id), own: own.get(node.id) }));
+    values.set(node.id, emitNode(node, shared, { folded, turned, affine: affine.get(node.id), attention: attention.get(node.id), own: own.get(node.id) }));
   }
   const outputs = plan.outputs.map(({ name, node }) => {
     const value = { type: onnxType((plan.nodes[node] as PlanNode).type), shape: (plan.nodes[node] as PlanNode).shape };
@@ -150,7 +154,7 @@ function neededNodes(plan: Plan, known: ReadonlySet<number>): ReadonlySet<number
 }
 function emitNode(
   node: PlanNode, shared: Omit<Lowering, "name">,
-  about: { readonly folded: Folded; readonly turned: ReadonlyMap<number, Initializer>; readonly affine: Affine | undefined; readonly own: string | undefined },
+  about: { readonly folded: Folded; readonly turned: ReadonlyMap<number, Initializer>; readonly affine: Affine | undefined; readonly attention: Attention | undefined; readonly own: string | undefined },
 ): string {
   const { writer } = shared;
   const initializer = about.turned.get(node.id);
@@ -163,6 +167,7 @@ function emitNode(
   }
   const makesNode = node.op !== "constant" && node.op !== "stop" && node.op !== "dropout";
   const name = about.own ?? (makesNode ? writer.unique(readable(node)) : readable(node));
+  if (about.attention) return lowerAttention(about.attention, node, { ...shared, name });
   return about.affine ? lowerAffine(about.affine, { ...shared, name }) : lowerNode(node, { ...shared, name });
 }
 

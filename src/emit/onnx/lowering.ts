@@ -1,9 +1,10 @@
 /** Which ONNX nodes does each kernel of a plan become? One row for each; slow forms of ONNX Runtime's CPU kernels are avoided. */
 import { Defect } from "../../diagnostics/declare.js";
-import { type Dim, dimNumber, dimValue, isOne, one } from "../../expression/dim.js";
+import { type Dim, dimMultiply, dimNumber, dimValue, isOne, one } from "../../expression/dim.js";
 import type { BinaryFunction, ElementType, UnaryFunction } from "../../tensor/graph.js";
 import type { PlanNode, PlanOp } from "../../tensor/plan.js";
 import type { Affine } from "./affine.js";
+import type { Attention } from "./attention.js";
 import { type Attribute, dataTypes, floatTensor, type GraphWriter, intTensor, numbersOf, type OnnxType } from "./graph-writer.js";
 import { differByOnes, type Sizes } from "./sizes.js";
 
@@ -19,6 +20,8 @@ export interface Lowering {
   readonly operand: (id: number) => string;
   /** Truth values beside the floats that comparisons give. */
   readonly conditions: Map<number, string>;
+  /** Values that an operator gave in another shape than the plan's: views of them start there. */
+  readonly bare: Map<number, { readonly name: string; readonly shape: readonly Dim[] }>;
   /** The name of the node at hand, which its last ONNX node bears. */
   readonly name: string;
 }
@@ -122,6 +125,35 @@ function standardizeByParts(n: Node<"standardize">, l: Lowering): string {
   const guarded = step(l, "guarded", "Add", [variance, l.writer.float(n.eps)], line);
   return result(n, l, "Div", [centred, step(l, "deviation", "Sqrt", [guarded], line)]);
 }
+/** Scores that count, as the operator takes them: truth values. */
+function attentionMask(mask: NonNullable<Attention["mask"]>, l: Lowering): string {
+  const shape = shapeOf(l, mask.condition);
+  const holds = l.conditions.get(mask.condition)
+    ?? step(l, "condition", "Cast", [l.operand(mask.condition)], shape, "bool", { to: dataTypes.bool });
+  return mask.inverted ? step(l, "counts", "Not", [holds], shape, "bool") : holds;
+}
+/** softmax(scale·Q Kᵀ) V over heads as one operator; with heads interleaved it takes and gives [batch, n, heads·p]. */
+export function lowerAttention(a: Attention, node: PlanNode, l: Lowering): string {
+  const mask = a.mask ? [attentionMask(a.mask, l)] : [];
+  const scale = { float: a.scale };
+  if (!a.interleaved) return result(node, l, "Attention", [l.operand(a.query), l.operand(a.key), l.operand(a.value), ...mask], { scale });
+  const flat = (shape: readonly Dim[]): readonly Dim[] => [...shape.slice(0, 2), dimMultiply(shape[2] as Dim, shape[3] as Dim)];
+  const merged = new Map<number, string>();
+  const operand = (id: number, suffix: string): string => {
+    const node = l.plan[id] as PlanNode;
+    // A view of flat rows is viewed once, not twice.
+    const from = node.op === "reshape" ? node.x : id;
+    const wanted = flat(node.shape);
+    const known = merged.get(id)
+      ?? step(l, suffix, "Reshape", [l.operand(from), l.sizes.shape(reshapeSizes(shapeOf(l, from), wanted), l.name)], wanted);
+    merged.set(id, known);
+    return known;
+  };
+  const inputs = [operand(a.query, "query"), operand(a.key, "key"), operand(a.value, "value"), ...mask];
+  const value = step(l, "heads", "Attention", inputs, flat(node.shape), "float", { q_num_heads: a.heads, kv_num_heads: a.heads, scale });
+  l.bare.set(node.id, { name: value, shape: flat(node.shape) });
+  return result(node, l, "Reshape", [value, l.sizes.shape([0, 0, a.heads, -1], l.name)]);
+}
 /** The LayerNormalization that stands for a standardisation, its scale and its shift. */
 export function lowerAffine(affine: Affine, l: Lowering): string {
   const length = dimValue(affine.node.shape.at(-1) as Dim);
@@ -129,9 +161,21 @@ export function lowerAffine(affine: Affine, l: Lowering): string {
   return layerNormalization(affine.node, l, length, affine);
 }
 
+const free = (size: Dim): boolean => dimValue(size) === undefined;
+/** 0 keeps the operand's size at that place, −1 is what remains; only further free sizes are read while running. */
+function reshapeSizes(from: readonly Dim[], to: readonly Dim[]): readonly (Dim | number)[] {
+  let remainder = false;
+  return to.map((size, i) => {
+    if (!free(size)) return size;
+    if (from[i]?.key === size.key) return 0;
+    if (remainder) return size;
+    remainder = true;
+    return -1;
+  });
+}
 function reshape(n: Node<"reshape">, l: Lowering): string {
-  const [x, from] = [l.operand(n.x), shapeOf(l, n.x)];
-  const free = (size: Dim): boolean => dimValue(size) === undefined;
+  const bare = l.bare.get(n.x);
+  const [x, from] = bare ? [bare.name, bare.shape] : [l.operand(n.x), shapeOf(l, n.x)];
   // Axes of one put in or taken out need no sizes.
   if (n.shape.filter(free).length > 1 && differByOnes(from, n.shape)) {
     const ones = (shape: readonly Dim[]): number[] => [...shape.keys()].filter((i) => isOne(shape[i] as Dim));
@@ -141,16 +185,7 @@ function reshape(n: Node<"reshape">, l: Lowering): string {
       : step(l, "squeezed", "Squeeze", [x, l.writer.ints(ones(from))], bare, onnxType(n.type));
     return ones(n.shape).length === 0 ? squeezed : result(n, l, "Unsqueeze", [squeezed, l.writer.ints(ones(n.shape))]);
   }
-  // 0 keeps the operand's size at that place, −1 is what remains; only further free sizes are read while running.
-  let remainder = false;
-  const shape = n.shape.map((size, i) => {
-    if (!free(size)) return size;
-    if (from[i]?.key === size.key) return 0;
-    if (remainder) return size;
-    remainder = true;
-    return -1;
-  });
-  return result(n, l, "Reshape", [x, l.sizes.shape(shape, l.name)]);
+  return result(n, l, "Reshape", [x, l.sizes.shape(reshapeSizes(from, n.shape), l.name)]);
 }
 function filled(n: Node<"fill">, l: Lowering): string {
   const shape = numbersOf(n.shape);

@@ -24,6 +24,19 @@ export function planOperands(op: PlanOp): readonly number[] {
   }
 }
 
+/** The same operation on other operands. */
+export function withPlanOperands<N extends PlanOp>(op: N, f: (id: number) => number): N {
+  switch (op.op) {
+    case "input": case "parameter": case "constant": case "fill": case "iota": case "size": return op;
+    case "binary": case "matmul": return { ...op, a: f(op.a), b: f(op.b) };
+    case "select": return { ...op, condition: f(op.condition), a: f(op.a), b: f(op.b) };
+    case "concat": return { ...op, parts: op.parts.map(f) };
+    case "gather": return { ...op, table: f(op.table), indices: f(op.indices) };
+    case "scatter_add": return { ...op, x: f(op.x), indices: f(op.indices) };
+    default: return { ...op, x: f(op.x) };
+  }
+}
+
 /** Equal keys, equal values; undefined where each node stands for itself (tables, random masks). */
 function keyOf(op: PlanOp, shape: PlanShape, type: ElementType): string | undefined {
   if (op.op === "constant" || op.op === "dropout") return undefined;
