@@ -4,7 +4,7 @@ import { createToken, Lexer, type TokenType } from "chevrotain";
 const lexeme = (name: string, pattern: RegExp | string, more: object = {}): TokenType =>
   createToken({ name, pattern, ...more });
 /** Chevrotain drops the `u` flag of a pattern; a function of ours keeps it. */
-function unicodeLexeme(name: string, sticky: RegExp): TokenType {
+function _unicodeLexeme(name: string, sticky: RegExp): TokenType {
   const match = (text: string, offset: number): RegExpExecArray | null => {
     sticky.lastIndex = offset;
     return sticky.exec(text);

@@ -4,7 +4,7 @@ import { derivationDiagnostic } from "./calculus/diagnostics.js";
 import { type Derivation, derive } from "./calculus/derive.js";
 import { type Diagnostic, Reporter } from "./diagnostics/declare.js";
 import { compareByPlace } from "./diagnostics/render.js";
-import { type Dim } from "./expression/dim.js";
+import type { Dim } from "./expression/dim.js";
 import { resetExpressions } from "./expression/expr.js";
 import { evaluateDim } from "./numeric/evaluate.js";
 import type { UnrolledNetwork } from "./network/network.js";

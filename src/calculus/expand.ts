@@ -1,5 +1,5 @@
 /** The full normal form: products spread over sums, everywhere. In it equal polynomials of matrices are one expression. */
-import { type Dim } from "../expression/dim.js";
+import type { Dim } from "../expression/dim.js";
 import {
   add, type Expr, freeIndices, indexSum, multiply, number, partsOf, type Power, renameFreeIndex,
   rewrite, scalarProduct, TooLarge,

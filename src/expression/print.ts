@@ -233,7 +233,7 @@ function argumentText(e: Expr, render: Render): string {
 }
 
 /** `softmax(v[k], over: k)`: its member at k. A member elsewhere is shown over that index. */
-function renderFamily(e: ApplyExpr, family: NonNullable<ApplyExpr["family"]>, arg: Expr, render: Render): Text {
+function renderFamily(_e: ApplyExpr, family: NonNullable<ApplyExpr["family"]>, arg: Expr, render: Render): Text {
   const { index, at } = family;
   if (at.kind === "number") return { text: `softmax(${render(arg).text}, over: ${index})[${at.value}]`, level: level.postfix };
   return { text: `softmax(${render(renameFreeIndex(arg, index, at)).text}, over: ${at.name})`, level: level.postfix };

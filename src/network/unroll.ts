@@ -18,9 +18,6 @@ import { atRest, momentumFactor, type MomentumState } from "./momentum.js";
 import type { NetworkParameter, UnrolledNetwork, UnrolledStatement, ValueType } from "./network.js";
 import { networkParameter } from "./parameters.js";
 
-/** A variable's place in time: the name of its current value. */
-type Current = ReadonlyMap<string, string>;
-
 interface Momentum {
   readonly state: MomentumState;
   /** Name of the statement that holds the offset to add; undefined while it is zero. */

@@ -1,5 +1,5 @@
 /** Lemmas: both sides as expressions over their holes, in dims and indices of their own. */
-import { at, Reporter } from "../diagnostics/declare.js";
+import { at, type Reporter } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, one } from "../expression/dim.js";
 import { symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";

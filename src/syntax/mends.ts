@@ -6,7 +6,7 @@ import { nearest } from "../diagnostics/nearest.js";
 import { unnamed } from "./build-clauses.js";
 import * as d from "./diagnostics.js";
 import {
-  endsOperand, fabricate, isFabricated, isKeyword, Mistake, nextPlace, respell, startsOperand, typeNamed,
+  endsOperand, fabricate, isFabricated, isKeyword, type Mistake, nextPlace, respell, startsOperand, typeNamed,
 } from "./mistake.js";
 
 /** An edit of the list of lexemes at the mistake, and the message. Without one, an earlier message speaks for it. */

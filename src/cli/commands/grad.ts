@@ -2,7 +2,7 @@ import { gradient, NotDifferentiable } from "../../calculus/gradient.js";
 import { noGradient } from "../../calculus/diagnostics.js";
 import { at, type Diagnostic, Reporter } from "../../diagnostics/declare.js";
 import { latexExpr } from "../../explain/latex-expr.js";
-import { type Expr } from "../../expression/expr.js";
+import type { Expr } from "../../expression/expr.js";
 import { showExpr } from "../../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../../numeric/evaluate.js";
 import { value, type Value } from "../../numeric/matrix.js";
@@ -104,7 +104,7 @@ function evaluateGradient(
   for (const v of context.variables) {
     const found = values.get(v.name);
     const wanted = v.shape.map((d) => evaluateDim(d, dims));
-    if (found && found.shape.some((n, i) => n !== wanted[i])) throw new UserFault(`${fileName}: ${v.name} is [${found.shape.join(", ")}], wanted [${wanted.join(", ")}]`);
+    if (found?.shape.some((n, i) => n !== wanted[i])) throw new UserFault(`${fileName}: ${v.name} is [${found.shape.join(", ")}], wanted [${wanted.join(", ")}]`);
   }
   const environment: Environment = {
     dims,
