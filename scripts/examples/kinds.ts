@@ -2,13 +2,16 @@
 import * as ort from "onnxruntime-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { loadBest } from "../../src/runtime/checkpoint.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { initialise, Random } from "../../src/runtime/random.js";
+import type { TensorMap } from "../../src/runtime/contract.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
 import { evaluateGraph } from "../../src/tensor/evaluate-graph.js";
+import { schedule } from "../../src/tensor/schedule.js";
 import { graphOf } from "../../src/targets.js";
 import { compileExample, type Curve, type Result, type Session, type Trained, wide } from "./run.js";
 
@@ -91,13 +94,34 @@ export const constructed = (): Kind => async (session) => {
   };
 };
 
+/** A network of which nothing is learned alone: its model in ONNX Runtime beside float64, on random inputs and parameters. */
+export const agreeing = (free: Readonly<Record<string, number>>): Kind => async ({ network, description }) => {
+  const weights = initialise(description.parameters, 1);
+  const random = Random.named(1, "agreeing");
+  const feeds = Object.fromEntries(description.inputs.map((w) => {
+    const shape = [1, ...w.shape.slice(1).map((s) => (typeof s === "number" ? s : (free[s] ?? 4)))];
+    return [w.name, { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()) }];
+  }));
+  const graph = graphOf(network, {}, 2);
+  const { files } = emitOnnx(schedule(graph), { description, weights, metadata: {}, doc: "", producerVersion: "examples" });
+  const model = await ort.InferenceSession.create((files[0] as { bytes: Uint8Array }).bytes);
+  const found = await model.run(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, new ort.Tensor("float32", t.data, t.shape)])));
+  const truth = evaluateGraph(graphOf(network, {}), { inputs: wide(feeds), parameters: wide(weights) });
+  const errors = description.outputs.map((o) => {
+    const [a, b] = [found[o.name]?.data as Float32Array, truth.get(o.name)?.data as Float64Array];
+    return b.reduce((m, x, i) => Math.max(m, Math.abs(x - (a[i] ?? Number.NaN))), 0) / b.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  });
+  const worst = Math.max(...errors);
+  return { reached: `ONNX Runtime agrees with float64 to ${worst.toExponential(1)} of the largest entry`, ...(worst < 1e-5 ? {} : { fault: `they differ by ${worst}` }) };
+};
+
 /** The iterates of a network of `long` layers, and how far they are from its last one. */
-export const convergence = (options: { readonly layers: string; readonly long: number }): Kind => async (session) => {
+export const convergence = (options: { readonly layers: string; readonly long: number; readonly parameters?: TensorMap }): Kind => async (session) => {
   const layers = session.full ? options.long : Math.ceil(options.long / 5);
   const network = compileExample(session.row, { [options.layers]: layers });
   const { unrolled } = network;
   const random = Random.named(1, "convergence");
-  const parameters = wide(initialise(session.description.parameters, 1));
+  const parameters = wide({ ...initialise(session.description.parameters, 1), ...options.parameters });
   // The vector that is measured is made of a few atoms and noise where the spec has a dictionary; else it is drawn.
   const inputs = Object.fromEntries(session.description.inputs.map((w) => {
     const size = Number(w.shape[1]);

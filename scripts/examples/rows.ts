@@ -1,6 +1,7 @@
 /** The examples: how each is run, small and in full, and what it must reach. */
 import { completionPicture, denoisingPicture } from "./pictures.js";
-import { constructed, convergence, type Judgement, type Kind, trained } from "./kinds.js";
+import type { HostTensor } from "../../src/runtime/contract.js";
+import { agreeing, constructed, convergence, type Judgement, type Kind, trained } from "./kinds.js";
 
 export interface Row {
   readonly name: string;
@@ -66,9 +67,17 @@ export const rows: readonly Row[] = [
   { name: "fista", kind: convergence({ layers: "L", long: 1000 }), paper: "Beck & Teboulle 2009" },
   { name: "admm", kind: convergence({ layers: "L", long: 300 }), paper: "Boyd et al. 2011" },
   { name: "nonnegative-lasso", kind: convergence({ layers: "L", long: 2000 }), paper: "Parikh & Boyd 2014, Proximal Algorithms, section 6.5" },
+  { name: "total-variation", kind: convergence({ layers: "L", long: 300, parameters: { F: differences(60) } }), paper: "Rudin et al. 1992; Boyd et al. 2011, section 6.4.1" },
+  { name: "tost-attention", kind: agreeing({ n: 12 }), paper: "Wu et al. 2024, arXiv 2412.17810; test/parity compares it with the authors' program" },
   { name: "group-lasso", kind: convergence({ layers: "L", long: 2000 }), paper: "Yuan & Lin 2006; Parikh & Boyd 2014, section 6.5" },
 ];
 
+/** First differences of n values: [n − 1, n]. */
+function differences(n: number): HostTensor {
+  const data = new Float32Array((n - 1) * n);
+  for (let i = 0; i < n - 1; i++) data.set([-1, 1], i * n + i);
+  return { shape: [n - 1, n], data };
+}
 /** The variance of a pixel over the test digits: the error of predicting the mean. */
 function variance({ session }: Judgement): number {
   const { data } = session.data.test.batch(Array.from({ length: session.data.test.size }, (_, i) => i))["image"] as { data: Float32Array };

@@ -4,10 +4,9 @@
  */
 import { describe, expect, it } from "vitest";
 import { runNetwork } from "../../src/audit/run-network.js";
-import { initialise } from "../../src/runtime/random.js";
 import type { HostTensor, TensorMap } from "../../src/runtime/contract.js";
-import { Random } from "../../src/runtime/random.js";
-import { compileSpec, relativeError, runOnnx } from "../support/build.js";
+import { initialise, Random } from "../../src/runtime/random.js";
+import { compileSpec, relativeError, runOnnx, runOptimised } from "../support/build.js";
 import { describeNetwork, runTfjs } from "../support/tfjs.js";
 
 interface Odd {
@@ -189,6 +188,7 @@ describe("odd networks", () => {
     const weights = initialise(describeNetwork(network).parameters, 3);
     const feeds = feedsOf(o, network);
     const [onnx, tfjs] = [await runOnnx(network, weights, feeds), await runTfjs(network, weights, feeds)];
+    const runs = [["onnx -O0", onnx], ["tfjs -O0", tfjs], ["onnx -O2", await runOptimised(network, weights, feeds)], ["tfjs -O2", await runTfjs(network, weights, feeds, 2)]] as const;
     let compared = 0;
     for (const [sample] of Array.from({ length: samples }).entries()) {
       const { values } = runNetwork(network.unrolled, weights, feeds, sample);
@@ -198,7 +198,7 @@ describe("odd networks", () => {
         const [rows = 1, cols = 1] = wanted.shape;
         // On the wire a matrix is turned: a token is contiguous.
         const wire = Float64Array.from({ length: rows * cols }, (_, i) => wanted.data[(i % rows) * cols + Math.floor(i / rows)] as number);
-        for (const [runtime, found] of [["onnx", onnx], ["tfjs", tfjs]] as const) {
+        for (const [runtime, found] of runs) {
           const part = (found[output.name] ?? new Float32Array()).slice(sample * wire.length, (sample + 1) * wire.length);
           expect(relativeError(part, wire), `${runtime} ${output.name}`).toBeLessThan(o.tolerance ?? 2e-6);
           compared += 1;

@@ -10,6 +10,8 @@ import { readSafetensors } from "../../src/runtime/safetensors.js";
 import { evaluateGraph, type GraphValues } from "../../src/tensor/evaluate-graph.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
+import { planOf } from "../../src/targets.js";
+import type { Plan } from "../../src/tensor/plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
 
 export const memoryHost: Host = {
@@ -57,11 +59,16 @@ export function tensor(map: TensorMap, name: string): HostTensor {
   return found;
 }
 /** Runs the network in ONNX Runtime, all probes on. Parameters by own names or aliases. */
-export async function runOnnx(network: CompiledNetwork, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> {
+export const runOnnx = (network: CompiledNetwork, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> =>
+  runPlan(network, schedule(lowerNetwork(network.unrolled, { probe: true })), weights, feeds);
+/** As `build` does by default: optimised, outputs only. */
+export const runOptimised = (network: CompiledNetwork, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> =>
+  runPlan(network, planOf(network, {}, 2), weights, feeds);
+
+async function runPlan(network: CompiledNetwork, plan: Plan, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> {
   const { values, faults } = resolveWeights(network.unrolled.parameters, weights);
   if (faults.length > 0) throw new Error(faults.map((f) => `${f.parameter}: ${f.reason}`).join("\n"));
   const description = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
-  const plan = schedule(lowerNetwork(network.unrolled, { probe: true }));
   const fixed = network.unrolled.parameters.filter((p) => !p.trainable).map((p) => p.name);
   const { files } = emitOnnx(plan, { description, weights: values, metadata: {}, doc: "", producerVersion: "test", fixed });
   const session = await ort.InferenceSession.create((files[0] as { bytes: Uint8Array }).bytes);

@@ -11,6 +11,7 @@ import type { ModelDescription, TensorMap } from "../../src/runtime/contract.js"
 import { type Backend, startBackend } from "../../src/runtime/tfjs/backend.js";
 import type { GeneratedModel } from "../../src/runtime/tfjs/engine.js";
 import type { Tensors } from "../../src/runtime/tfjs/kernels.js";
+import type { OptimisationLevel } from "../../src/tensor/passes/pass.js";
 import type { Plan } from "../../src/tensor/plan.js";
 import { equations, planOf } from "../../src/targets.js";
 
@@ -31,10 +32,10 @@ export const modelOfPlan = (predict: Plan, inputs: ModelDescription["inputs"]): 
 export function describeNetwork(network: CompiledNetwork): ModelDescription {
   return describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
 }
-export function modelOf(network: CompiledNetwork): Promise<GeneratedModel> {
+export function modelOf(network: CompiledNetwork, level: OptimisationLevel = 0): Promise<GeneratedModel> {
   return loadModel(emitModel({
     description: describeNetwork(network), doc: undefined, equations: equations(network), specName: "test.srr", version: "test",
-    predict: planOf(network, {}), loss: network.unrolled.loss ? planOf(network, { loss: true, training: true }) : undefined,
+    predict: planOf(network, {}, level), loss: network.unrolled.loss ? planOf(network, { loss: true, training: true }, level) : undefined,
   }, { template }));
 }
 let started: Promise<Backend> | undefined;
@@ -48,11 +49,11 @@ export function onDevice(values: TensorMap, ints: ReadonlySet<string> = new Set(
     [name, tf.tensor(ints.has(name) ? Int32Array.from(t.data) : Float32Array.from(t.data), [...t.shape], ints.has(name) ? "int32" : "float32")]));
 }
 /** Runs the network in TensorFlow.js: outputs by name, and the variable after every step under the step's name. */
-export async function runTfjs(network: CompiledNetwork, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> {
+export async function runTfjs(network: CompiledNetwork, weights: TensorMap, feeds: TensorMap, level: OptimisationLevel = 0): Promise<Readonly<Record<string, Float32Array>>> {
   await backend();
   const { values, faults } = resolveWeights(network.unrolled.parameters, weights);
   if (faults.length > 0) throw new Error(faults.map((f) => `${f.parameter}: ${f.reason}`).join("\n"));
-  const model = await modelOf(network);
+  const model = await modelOf(network, level);
   const found: Record<string, Float32Array> = {};
   tf.tidy(() => {
     const watch = (name: string, t: tf.Tensor): void => { found[name] = Float32Array.from(t.dataSync()); };
@@ -62,10 +63,10 @@ export async function runTfjs(network: CompiledNetwork, weights: TensorMap, feed
   return found;
 }
 /** The gradient of the loss by every learned parameter. */
-export async function tfjsGradients(network: CompiledNetwork, weights: TensorMap, batch: TensorMap): Promise<Readonly<Record<string, Float32Array>>> {
+export async function tfjsGradients(network: CompiledNetwork, weights: TensorMap, batch: TensorMap, level: OptimisationLevel = 0): Promise<Readonly<Record<string, Float32Array>>> {
   await backend();
   const { values } = resolveWeights(network.unrolled.parameters, weights);
-  const { lossOf } = await modelOf(network);
+  const { lossOf } = await modelOf(network, level);
   if (!lossOf) throw new Error("the network has no loss");
   const learned = network.unrolled.parameters.filter((p) => p.trainable).map((p) => p.name);
   const found: Record<string, Float32Array> = {};
