@@ -1,0 +1,118 @@
+/** A card: what a paper claims, what it measured, what we measure, and whether that is the same. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
+import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
+import { trainingModels } from "../../src/emit/onnx-train/models.js";
+import { describe } from "../../src/network/describe.js";
+import type { ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
+import type { DataSet } from "../../src/runtime/data/dataset.js";
+import { loadData } from "../../src/runtime/data/load.js";
+import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
+import { initialise } from "../../src/runtime/random.js";
+import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
+import { graphOf } from "../../src/targets.js";
+
+export interface Picture {
+  readonly id: string;
+  readonly caption: string;
+  readonly svg: string;
+}
+export interface Finding {
+  readonly ours: string;
+  /** Undefined: it is reported, and nothing is judged. */
+  readonly holds?: boolean;
+  readonly remark?: string;
+  readonly pictures?: readonly Picture[];
+}
+export interface Card {
+  readonly id: string;
+  readonly claim: string;
+  /** Paper, figure or table. */
+  readonly where: string;
+  readonly paper: string;
+  readonly tolerance: string;
+  /** Needs minutes of training. */
+  readonly trains?: boolean;
+  readonly run: (context: Context) => Promise<Finding> | Finding;
+}
+export interface Context {
+  readonly say: (text: string) => void;
+  /** A folder for checkpoints. */
+  readonly work: string;
+  /** Training runs are cut to this many epochs. */
+  readonly epochs: number | undefined;
+}
+
+const host: Host = {
+  standardLibrary: (path) => (/^std\/[a-z]+$/.test(path) ? readFileSync(`src/${path}.srr`, "utf8") : undefined),
+  readImport: (path) => ({ missing: `there is no file ${path}` }),
+};
+export const example = (name: string): string => readFileSync(`examples/${name}.srr`, "utf8");
+export function compileText(text: string, settings: Readonly<Record<string, number>> = {}, preset?: string): CompiledNetwork {
+  const done = compile(text, { file: "card.srr", settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, host);
+  const [network] = done.networks;
+  if (!network) throw new Error(done.diagnostics.map((d) => `${d.code} ${d.message}`).join("; ") || "no network");
+  return network;
+}
+/** A change of a spec's text that must find its place. */
+export function changed(text: string, from: string, to: string): string {
+  if (!text.includes(from)) throw new Error(`the spec no longer has "${from}"`);
+  return text.replace(from, to);
+}
+export const describeNetwork = (network: CompiledNetwork, seed: number): ModelDescription => describe(network.unrolled, { compiler: "reproduce", specHash: "0".repeat(64), seed });
+export const mean = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / Math.max(1, xs.length);
+/** Least squares through logarithms. */
+export function slope(xs: readonly number[], ys: readonly number[]): number {
+  const [x, y] = [xs.map(Math.log), ys.map(Math.log)];
+  const [mx, my] = [mean(x), mean(y)];
+  return x.reduce((s, v, i) => s + (v - mx) * ((y[i] as number) - my), 0) / x.reduce((s, v) => s + (v - mx) ** 2, 0);
+}
+
+export interface TrainedRun {
+  readonly network: CompiledNetwork;
+  readonly description: ModelDescription;
+  readonly data: DataSet;
+  readonly engine: TrainingEngine;
+  /** Values by name of the moment: `start`, `epoch 1`, … */
+  readonly snapshots: ReadonlyMap<string, TensorMap>;
+  readonly result: Evaluation;
+  readonly epochs: number;
+}
+const runs = new Map<string, Promise<TrainedRun>>();
+/** Trains a spec on the digits with ONNX Runtime; asked for twice, it is done once. `epochs` counts unless the whole report was asked to be shorter. */
+export function trainedRun(key: string, text: string, preset: string, epochs: number, context: Context): Promise<TrainedRun> {
+  const known = runs.get(key);
+  if (known) return known;
+  const run = trainOnce(key, text, preset, Math.min(epochs, context.epochs ?? epochs), context);
+  runs.set(key, run);
+  return run;
+}
+async function trainOnce(key: string, text: string, preset: string, epochs: number, context: Context): Promise<TrainedRun> {
+  const network = compileText(text, {}, preset);
+  const program = network.unrolled.training;
+  if (!program) throw new Error(`${key} has no train block`);
+  const description = describeNetwork(network, program.seed);
+  const lower = (options: Parameters<typeof graphOf>[1]): ReturnType<typeof graphOf> => graphOf(network, { loss: true, ...options }, 2);
+  const inner = await createOrtEngine(ort as unknown as Ort, description, trainingModels(lower({ training: true }), lower({}), description, {}, "reproduce"));
+  const fixed = initialise(description.parameters.filter((p) => !p.trainable), description.seed);
+  const data = await loadData(program.data, { model: description, baseDirectory: "examples", parameters: fixed });
+  const perEpoch = Math.floor(data.train.size / program.batch);
+  const moments = new Map([[perEpoch, "epoch 1"], [perEpoch * Math.max(1, Math.round(epochs / 2)), `epoch ${Math.max(1, Math.round(epochs / 2))}`], [perEpoch * epochs, `epoch ${epochs}`]]);
+  const snapshots = new Map<string, TensorMap>([["start", { ...initialise(description.parameters, description.seed) }]]);
+  const engine: TrainingEngine = {
+    ...inner,
+    trainStep: async (batch, options) => {
+      const result = await inner.trainStep(batch, options);
+      const name = moments.get(options.step);
+      if (name) snapshots.set(name, { ...fixed, ...(await inner.parameters()) });
+      return result;
+    },
+  };
+  const out = join(context.work, key);
+  mkdirSync(out, { recursive: true });
+  context.say(`training ${key} for ${epochs} epochs`);
+  await train(engine, description, data, { out, epochs }, { say: context.say, interrupted: () => false });
+  await inner.setParameters(snapshots.get(`epoch ${epochs}`) ?? {});
+  return { network, description, data, engine: inner, snapshots, result: await evaluate(inner, description, data.test, program.batch), epochs };
+}
