@@ -2,13 +2,16 @@
 import { checkExpectations, checkIdentities } from "./audit/identities.js";
 import { derivationDiagnostic } from "./calculus/diagnostics.js";
 import { type Derivation, derive } from "./calculus/derive.js";
-import { type Diagnostic, Reporter } from "./diagnostics/declare.js";
+import { at, type Diagnostic, Reporter } from "./diagnostics/declare.js";
+import type { Span } from "./diagnostics/span.js";
 import { compareByPlace } from "./diagnostics/render.js";
 import type { Dim } from "./expression/dim.js";
+import { effort, TooLarge, withEffort } from "./expression/effort.js";
 import { resetExpressions } from "./expression/expr.js";
 import { evaluateDim } from "./numeric/evaluate.js";
 import type { UnrolledNetwork } from "./network/network.js";
 import { unroll } from "./network/unroll.js";
+import { expressionTooLarge } from "./semantics/diagnostics.js";
 import { elaborate } from "./semantics/elaborate.js";
 import type { TypedNetwork, TypedProgram, TypedStep } from "./semantics/program.js";
 import { parse } from "./syntax/parse.js";
@@ -56,21 +59,35 @@ export function compile(text: string, options: CompileOptions, host: Host): Comp
     if ("text" in found) sources.set(found.file, found.text);
     return found;
   };
-  const { program } = elaborate(parsed.file, text, {
+  /** What outgrows us is the spec's doing: a diagnostic, one for all of it. */
+  const bounded = <T>(units: number, place: Span, what: string, stage: () => T): T | undefined => {
+    try {
+      return withEffort(units, stage);
+    } catch (error) {
+      if (!(error instanceof TooLarge)) throw error;
+      if (!reporter.hasErrors) reporter.report(expressionTooLarge({ what }, at(place)));
+      return undefined;
+    }
+  };
+  const elaborated = bounded(effort.algebra, { file: options.file, start: 0, end: 0 }, "the file", () => elaborate(parsed.file, text, {
     file: options.file, settings: options.settings ?? new Map(), loadImport, parse: parseFile,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
-  }, reporter);
+  }, reporter));
+  const program = elaborated?.program;
   const networks: CompiledNetwork[] = [];
   if (program && !reporter.hasErrors) {
-    checkIdentities(program.lemmas, reporter);
+    bounded(effort.algebra, { file: options.file, start: 0, end: 0 }, "the file", () => checkIdentities(program.lemmas, reporter));
     for (const typed of program.networks) {
       const before = reporter.diagnostics.length;
-      const derivations = deriveSteps(typed, reporter);
-      checkExpectations(typed, derivations.values(), reporter);
-      const failed = reporter.diagnostics.slice(before).some((d) => d.severity === "error");
-      if (failed) continue;
-      const unrolled = unroll(typed, derivations, reporter);
-      if (!reporter.diagnostics.slice(before).some((d) => d.severity === "error")) networks.push({ typed, derivations, unrolled });
+      const failed = (): boolean => reporter.diagnostics.slice(before).some((d) => d.severity === "error");
+      const derivations = bounded(effort.algebra, typed.span, `network ${typed.name}`, () => {
+        const derived = deriveSteps(typed, reporter);
+        checkExpectations(typed, derived.values(), reporter);
+        return derived;
+      });
+      if (!derivations || failed()) continue;
+      const unrolled = bounded(effort.unrolling, typed.span, `network ${typed.name}`, () => unroll(typed, derivations, reporter));
+      if (unrolled && !failed()) networks.push({ typed, derivations, unrolled });
     }
   }
   const diagnostics = [...reporter.diagnostics].sort(compareByPlace);
@@ -95,6 +112,7 @@ function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<Typ
       const diagnostic = derivationDiagnostic(error, step);
       if (!diagnostic) throw error;
       reporter.report(diagnostic);
+      if (error instanceof TooLarge) break;
     }
   }
   return derivations;

@@ -3,9 +3,11 @@ import type { CompiledNetwork } from "./compile.js";
 import { at, DiagnosticError } from "./diagnostics/declare.js";
 import { notLowerable } from "./emit/diagnostics.js";
 import { emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
+import { effort, TooLarge, withEffort } from "./expression/effort.js";
 import { explainNetwork } from "./explain/derivation.js";
 import type { ModelDescription, TensorMap } from "./runtime/contract.js";
 import type { Graph } from "./tensor/graph.js";
+import { expressionTooLarge } from "./semantics/diagnostics.js";
 import { lowerNetwork, type LowerOptions } from "./tensor/lower.js";
 import { NotLowerable } from "./tensor/lowered.js";
 import { optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
@@ -22,8 +24,9 @@ export function optimisedGraphOf(network: CompiledNetwork, options: LowerOptions
 }
 function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
   try {
-    return lowerNetwork(network.unrolled, options);
+    return withEffort(effort.lowering, () => lowerNetwork(network.unrolled, options));
   } catch (error) {
+    if (error instanceof TooLarge) throw new DiagnosticError(expressionTooLarge({ what: `the tensor graph of ${network.typed.name}` }, at(network.typed.span)));
     if (!(error instanceof NotLowerable)) throw error;
     throw new DiagnosticError(notLowerable({ fn: error.functionName, why: error.reason }, at(network.typed.span)));
   }

@@ -1,4 +1,5 @@
 /** Symbolic sizes: polynomials in dims with rational coefficients, in a normal form in which equal sizes have equal keys. */
+import { spend } from "./effort.js";
 
 /** One monomial: numerator/denominator times powers of dim symbols, sorted by name. Exponents may be negative (`H/P`). */
 export interface DimTerm {
@@ -44,6 +45,7 @@ function show(terms: readonly DimTerm[], name: (symbol: string) => string): stri
 const monomialKey = (t: DimTerm): string => t.powers.map(([s, e]) => `${s}^${e}`).join("*");
 
 function normal(terms: readonly DimTerm[]): Dim {
+  spend(terms.length);
   const merged = new Map<string, DimTerm>();
   for (const t of terms) {
     const key = monomialKey(t);
@@ -82,6 +84,7 @@ function multiplyPowers(a: DimTerm["powers"], b: DimTerm["powers"]): DimTerm["po
   return [...sum.entries()].filter(([, e]) => e !== 0).sort(([x], [y]) => (x < y ? -1 : 1));
 }
 export function dimMultiply(a: Dim, b: Dim): Dim {
+  spend(a.terms.length * b.terms.length);
   return normal(a.terms.flatMap((s) => b.terms.map((t) =>
     term(s.numerator * t.numerator, s.denominator * t.denominator, multiplyPowers(s.powers, t.powers)))));
 }

@@ -3,6 +3,7 @@
  * products and sums are flat, numbers and scalars stand in front, transposes stand at the leaves, like terms are added.
  * Two expressions with equal `id` are equal; order in sums, in entrywise products and among scalars does not count.
  */
+import { spend, TooLarge } from "./effort.js";
 import { type Dim, dimAdd, dimNumber, dimSubtract, dimValue, isOne, one } from "./dim.js";
 import { type FunctionName, functionRow, type Options, type Shape } from "./functions.js";
 
@@ -71,10 +72,7 @@ export type Expr =
   | NumberExpr | SymbolExpr | ConstantExpr | SumExpr | ProductExpr | TransposeExpr | InverseExpr | ApplyExpr
   | IndexSumExpr | SliceExpr;
 
-/** Thrown by constructors when an expression outgrows what anybody can read or compile; callers report it. */
-export class TooLarge extends Error {
-  override name = "TooLarge";
-}
+export { TooLarge };
 const largest = 4096;
 
 // ---------------------------------------------------------------- identity
@@ -85,6 +83,7 @@ export function resetExpressions(): void {
   ids = new Map();
 }
 function identify(key: string): number {
+  spend(1 + key.length / 64);
   const known = ids.get(key);
   if (known !== undefined) return known;
   const id = ids.size + 1;
