@@ -44,7 +44,10 @@ const memory = `${store}/findings.json`;
 mkdirSync(store, { recursive: true });
 // Cards that are not run now keep what they found before.
 const before: readonly Outcome[] = existsSync(memory) ? JSON.parse(readFileSync(memory, "utf8")) as readonly Outcome[] : [];
-const known = new Map(before.map((o) => [o.card.id, o]));
+const drawing = (id: string): string => `${store}/${id}.svg`;
+const known = new Map(before.map((o): [string, Outcome] => [o.card.id, {
+  ...o, pictures: (o.pictures ?? []).flatMap((p) => (existsSync(drawing(p.id)) ? [{ ...p, svg: readFileSync(drawing(p.id), "utf8") }] : [])),
+}]));
 for (const card of chosen) {
   const { run, ...rest } = card;
   let finding: Finding;
@@ -61,8 +64,9 @@ for (const card of chosen) {
 
 function write(): void {
   const outcomes = cards.flatMap((c) => { const o = known.get(c.id); return o ? [o] : []; });
-  writeFileSync(memory, `${JSON.stringify(outcomes, null, 1)}\n`);
-  for (const o of outcomes) for (const p of o.pictures ?? []) writeFileSync(`${store}/${p.id}.svg`, p.svg);
+  // Pictures lie beside as files; the memory holds their names.
+  writeFileSync(memory, `${JSON.stringify(outcomes, (key, v: unknown) => (key === "svg" ? undefined : v), 1)}\n`);
+  for (const o of outcomes) for (const p of o.pictures ?? []) writeFileSync(drawing(p.id), p.svg);
   writeFileSync(`${values.out}/reproduce.md`, markdown(outcomes));
   writeFileSync(`${values.out}/reproduce.html`, html(outcomes));
 }
