@@ -11,7 +11,7 @@ export class TooLarge extends Error {
  * A unit is an expression formed, or a term of a size: some 20 microseconds. The largest example (tost-causal) takes 15,000 for its
  * names, shapes and derivations; a copy of a CRATE layer takes 200 when unrolled; a lowered graph of CRATE large takes 500,000.
  */
-export const effort = { algebra: 120_000, unrolling: 1_000_000, lowering: 20_000_000 } as const;
+export const effort = { algebra: 60_000, unrolling: 1_000_000, lowering: 20_000_000 } as const;
 /** Outside of a stage nothing is counted: tests, and what reads a finished compilation, take what they need. */
 let left = Number.POSITIVE_INFINITY;
 
