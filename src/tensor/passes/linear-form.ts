@@ -27,7 +27,7 @@ export interface LinearForm {
   /** Parameters alone. */
   readonly constant?: number;
   /** Nodes of the old graph that the form makes needless, where nobody else reads them. */
-  readonly inner: readonly number[];
+  readonly inner: ReadonlySet<number>;
 }
 
 const composed = (names: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
@@ -84,14 +84,14 @@ function joined(b: GraphBuilder, s: LinearTerm, t: LinearTerm): LinearTerm | und
 export function sumOfForms(b: GraphBuilder, f: LinearForm, g: LinearForm): LinearForm {
   const terms = [...f.terms];
   for (const t of g.terms) {
-    const place = terms.findIndex((s) => joined(b, s, t) !== undefined);
-    const both = place < 0 ? undefined : joined(b, terms[place] as LinearTerm, t);
-    if (both) terms[place] = both;
-    else terms.push(t);
+    const both = terms.map((s) => joined(b, s, t));
+    const place = both.findIndex((x) => x !== undefined);
+    if (place < 0) terms.push(t);
+    else terms[place] = both[place] as LinearTerm;
   }
   const constants = [f.constant, g.constant].filter((c) => c !== undefined);
   const constant = constants.length === 0 ? undefined : constants.reduce((x, y) => b.binary("add", x, y));
-  return { terms, inner: [...f.inner, ...g.inner], ...(constant === undefined ? {} : { constant }) };
+  return { terms, inner: new Set([...f.inner, ...g.inner]), ...(constant === undefined ? {} : { constant }) };
 }
 
 /** Σ over one axis of a term and a matrix of parameters; undefined where that is no map from one axis to one. */

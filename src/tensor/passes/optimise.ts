@@ -8,6 +8,7 @@ import { mergedOrder } from "./merged-order.js";
 import { parameterProducts } from "./parameter-products.js";
 import { parameterTerms } from "./parameter-terms.js";
 import type { OptimisationLevel, Pass } from "./pass.js";
+import { reassociate } from "./reassociate.js";
 import { scalarsIntoParameters } from "./scalars-into-parameters.js";
 
 export type { OptimisationLevel, Pass } from "./pass.js";
@@ -15,6 +16,7 @@ export type { OptimisationLevel, Pass } from "./pass.js";
 export const passes: readonly Pass[] = [
   deadTokens, // first: all costs after it are those of what is really computed
   mergedOrder, // before those that put parameters together: it permutes them one by one
+  reassociate, // before parameter products, which weigh their gain against the cheapest order
   parameterProducts, // before the affine pass: a product formed of z leaves z one reader, which then takes up its scale
   affineIntoProduct, // before scalars and terms: it leaves t·W beside other parameters that are added
   scalarsIntoParameters, // after both: what numbers they left beside products

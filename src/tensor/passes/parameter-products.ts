@@ -85,9 +85,9 @@ class ParameterProducts {
       return found;
     };
     const made = (id: number): LinearForm => {
-      if (this.parameterOnly(id)) return { terms: [], constant: of(id), inner: [] };
+      if (this.parameterOnly(id)) return { terms: [], constant: of(id), inner: new Set() };
       const expanded = region.has(id) ? this.expanded(this.node(id), form, rewriting) : undefined;
-      return expanded ? { ...expanded, inner: [...expanded.inner, id] } : { terms: [baseTerm(b, of(id))], inner: [] };
+      return expanded ? { ...expanded, inner: new Set([...expanded.inner, id]) } : { terms: [baseTerm(b, of(id))], inner: new Set() };
     };
     return form;
   }
