@@ -6,6 +6,7 @@ import { type Dim, dimNumber } from "../../expression/dim.js";
 import type { OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
 import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
+import { drawDropout, seedName, seedPrime } from "./dropout.js";
 import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
 
 /** Scalars of a step, by their names on the wire. */
@@ -67,7 +68,8 @@ function updateOf(b: GraphBuilder, o: OptimizerProgram, theta: number, g: number
 }
 
 /** `forward` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
-export function trainingGraph(forward: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram): TrainingGraph {
+export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram): TrainingGraph {
+  const { graph: forward, drawn } = drawDropout(lowered);
   const loss = forward.outputs.find((o) => o.name === "loss");
   if (!loss) throw new Error("the forward graph has no loss");
   const leaves = new Map(forward.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
@@ -90,6 +92,7 @@ export function trainingGraph(forward: Graph, parameters: readonly ParameterDesc
   const suffixes = stateSuffixes(optimizer);
   const outputs: Graph["outputs"][number][] = [loss, { name: "gradient_norm", node: norm, wire: [] }];
   const inputs: WireTensor[] = [wire(stepScalars.learningRate, []), wire(stepScalars.correction1, []), wire(stepScalars.correction2, [])];
+  if (drawn) inputs.push({ name: seedName, kind: "class", classes: seedPrime, shape: [] });
   const order = (axes: readonly Axis[]): readonly string[] => axes.map((a) => a.name);
   const sizes = (axes: readonly Axis[]): number[] => axes.map((a) => numberOf(a.size));
   learned.forEach((p, i) => {

@@ -50,6 +50,8 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   }
   const host = (map: ReadonlyMap<string, OrtTensor>): TensorMap =>
     Object.fromEntries([...map].map(([name, t]) => [name, { shape: [...t.dims], data: Float32Array.from(t.data as Float32Array) }]));
+  // Dropout is arithmetic on it, modulo this prime; a step without dropout does not ask for it.
+  const seedOf = (seed: number): OrtTensor => new ort.Tensor("int64", BigInt64Array.of(BigInt(seed % 67_108_859)), []);
   const scalar = (x: number): OrtTensor => float([], Float32Array.of(x));
   const feedsFor = (s: OrtSession, batch: Batch, more: Record<string, OrtTensor>): Record<string, OrtTensor> =>
     Object.fromEntries(s.inputNames.flatMap((name) => {
@@ -77,9 +79,9 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
 
   return {
     description: `${options.name ?? "onnxruntime"} (${options.threads ?? "default"} threads)`,
-    async trainStep(batch, { learningRate, step }): Promise<StepResult> {
+    async trainStep(batch, { learningRate, step, seed }): Promise<StepResult> {
       const [c1, c2] = corrections(step);
-      const out = await train.run(feedsFor(train, batch, { learning_rate: scalar(learningRate), correction1: scalar(c1), correction2: scalar(c2) }));
+      const out = await train.run(feedsFor(train, batch, { learning_rate: scalar(learningRate), correction1: scalar(c1), correction2: scalar(c2), seed: seedOf(seed) }));
       const loss = Number((out["loss"]?.data as Float32Array)[0]);
       const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array)[0]);
       // A step that is not finite must not be taken over.
