@@ -6,21 +6,15 @@ import { type DerivationLine, dropStops } from "../calculus/derive.js";
 import { contains, type Expr, freeIndices, isZero, termsOf } from "../expression/expr.js";
 import type { FunctionName } from "../expression/functions.js";
 import { showExpr } from "../expression/print.js";
+import type { DerivedNetwork } from "../network/derived.js";
 import type { UnrolledNetwork } from "../network/network.js";
 import { frobenius, subtractValues, toNumber, type Value } from "../numeric/matrix.js";
 import type { TensorMap } from "../runtime/contract.js";
-import type { TypedNetwork, TypedStep } from "../semantics/program.js";
-import type { Derivation } from "../calculus/derive.js";
 import { gini, measuredRate, nonZeroShare, ratedTokens } from "./measures.js";
 import { type Objective, type Occurrence, occurrences } from "./occurrences.js";
 import { type NetworkRun, runNetwork } from "./run-network.js";
 import { frozen } from "./verify.js";
 
-export interface AuditSubject {
-  readonly typed: TypedNetwork;
-  readonly unrolled: UnrolledNetwork;
-  readonly derivations: ReadonlyMap<TypedStep, Derivation>;
-}
 /** An expression before and after a stage, means over the samples. Indicator functions are left out; see `feasible`. */
 export interface Change {
   readonly before: number;
@@ -392,7 +386,7 @@ function joinSteps(parts: readonly SampleStep[], o: Occurrence): StepAudit {
 }
 
 /** Audits every step of the network on a batch in wire format. Throws where a name has no value (weights or data are missing). */
-export function auditNetwork(subject: AuditSubject, options: AuditOptions): Audit {
+export function auditNetwork(subject: DerivedNetwork, options: AuditOptions): Audit {
   const places = occurrences(subject.typed, subject.unrolled, subject.derivations);
   const whole = subject.unrolled.batchDim !== undefined;
   const count = whole ? 1 : options.samples;

@@ -302,7 +302,8 @@ export function checkLog(log: ProofLog): readonly LineVerdict[] {
   const steps: readonly LoggedStep[] = log.steps;
   if (log.format !== 1 || !(steps instanceof Array)) return [{ step: "", line: 0, rule: "", ok: false, why: "this is no proof log of format 1" }];
   if (steps.length === 0) return [{ step: "", line: 0, rule: "", ok: false, why: "the log has no step" }];
-  return steps.flatMap((step) => {
+  return steps.flatMap((step): readonly LineVerdict[] => {
+    if (typeof step !== "object" || step === null || typeof step.step !== "string") return [{ step: "", line: 0, rule: "", ok: false, why: "a step of the log is none" }];
     held.length = 0;
     const known: Known = {};
     const verdict = (line: number, rule: string, run: () => void): LineVerdict => {
@@ -317,6 +318,9 @@ export function checkLog(log: ProofLog): readonly LineVerdict[] {
     let places: readonly Place[] = [];
     const start = verdict(0, "points", () => {
       if (!step.points?.length) refuse("the step has no test point");
+      for (const tensors of step.points.flatMap((p) => Object.values(p.values))) for (const t of tensors) {
+        if (t.data.length !== t.rows * t.cols) refuse("a value at a test point has not the entries that its shape says");
+      }
       places = step.points.map((p) => placeOf(p, step));
       if (!step.lines.some((l) => l.kind === "update")) refuse("the step has no exact update");
     });

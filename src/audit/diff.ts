@@ -1,11 +1,11 @@
 /** Are two specs one network? The same, the same up to lemmas that one of them uses, or different: by which term, and at which numbers. */
-import type { CompiledNetwork } from "../compile.js";
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { equalExpanded, expand } from "../calculus/expand.js";
 import { type Expr, number, renameFreeIndex, sameShape, substitute, subtract, TooLarge } from "../expression/expr.js";
 import { dimSymbol } from "../expression/dim.js";
 import { showExpr } from "../expression/print.js";
+import type { DerivedNetwork } from "../network/derived.js";
 import { spreadLets } from "../network/lets.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { relativeError } from "../numeric/matrix.js";
@@ -169,7 +169,7 @@ class Comparer {
   readonly numerically: string[] = [];
   private readonly tellA: ReturnType<typeof teller>;
   private readonly tellB: ReturnType<typeof teller>;
-  constructor(private readonly a: CompiledNetwork, private readonly b: CompiledNetwork, names: Names) {
+  constructor(private readonly a: DerivedNetwork, private readonly b: DerivedNetwork, names: Names) {
     this.tellA = teller(a.typed, sameNames);
     this.tellB = teller(b.typed, names);
   }
@@ -244,7 +244,7 @@ class Comparer {
   }
 }
 
-export function diffNetworks(a: CompiledNetwork, b: CompiledNetwork): DiffReport {
+export function diffNetworks(a: DerivedNetwork, b: DerivedNetwork): DiffReport {
   const names = namesOf(a.typed, b.typed);
   const comparer = new Comparer(a, b, names);
   const { both, onlyA, onlyB } = pairs(itemsOf(a.typed), itemsOf(b.typed));

@@ -154,7 +154,13 @@ export const scalar = (x: number): Matrix => ({ rows: 1, cols: 1, data: [x] });
 const isEye = (r: Result): r is { readonly eye: number } => "eye" in r;
 const only = (m: Matrix): number => m.data[0] as number;
 const single = (m: Matrix): boolean => m.data.length === 1;
-const make = (rows: number, cols: number, at: (i: number, j: number) => number): Matrix =>
+/** A log comes from anywhere: it must not make the checker hold more than this. */
+const mostEntries = 1_000_000;
+const make = (rows: number, cols: number, at: (i: number, j: number) => number): Matrix => {
+  if (!(Number.isInteger(rows) && Number.isInteger(cols) && rows >= 0 && cols >= 0 && rows * cols <= mostEntries)) throw new NotationFault(`no matrix is ${rows}×${cols}`);
+  return build(rows, cols, at);
+};
+const build = (rows: number, cols: number, at: (i: number, j: number) => number): Matrix =>
   ({ rows, cols, data: Array.from({ length: rows * cols }, (_, e) => at(Math.floor(e / cols), e % cols)) });
 const entry = (m: Matrix, i: number, j: number): number => m.data[i * m.cols + j] as number;
 const each = (m: Matrix, f: (x: number) => number): Matrix => ({ ...m, data: m.data.map(f) });
@@ -292,7 +298,7 @@ const functions: Readonly<Record<string, (...args: Matrix[]) => Matrix>> = {
   diag: (v) => make(v.data.length, v.data.length, (i, j) => (i === j ? (v.data[i] as number) : 0)), diagonal: (m) => make(m.rows, 1, (i) => entry(m, i, i)),
   causal: (m) => make(m.rows, m.cols, (i, j) => (i > j ? Number.NEGATIVE_INFINITY : entry(m, i, j))),
   upper_triangle: (m) => make(m.rows, m.cols, (i, j) => (i > j ? 0 : entry(m, i, j))),
-  cumsum: (m) => make(m.rows, m.cols, (i, j) => total(row(m, i).slice(0, j + 1))),
+  cumsum: (m) => m,
   softmax: (m) => byColumn(m, softened), normalize: (m) => byColumn(m, (c) => c.map((x) => x / Math.max(norm(c), 1e-12))),
   stop: (m) => m, prox: (m) => m,
   nonnegative: (m) => wall(m.data.every((x) => x >= -close)), box: (m, lo, hi) => wall(pairwise(m, lo as Matrix, (x, y) => x - y).data.every((x) => x >= -close) && pairwise(m, hi as Matrix, (x, y) => y - x).data.every((x) => x >= -close)),
@@ -348,7 +354,7 @@ function visit(e: Node, scope: Scope): Result {
 }
 function membersOf(index: string, body: Node, scope: Scope): Result[] {
   const count = scope.counts.get(index);
-  if (count === undefined) throw new NotationFault(`how many values ${index} has is not known`);
+  if (count === undefined || !(Number.isInteger(count) && count > 0 && count <= 1000)) throw new NotationFault(`how many values ${index} has is not known`);
   return Array.from({ length: count }, (_, i) => visit(body, { ...scope, indices: new Map([...scope.indices, [index, i + 1]]) }));
 }
 function named(e: Extract<Node, { t: "name" }>, scope: Scope): Result {
@@ -388,6 +394,11 @@ function binary(op: string, a: Result, b: Result): Result {
     }
   }
 }
+/** Sums so far, along each row unless it is down each column; from the other end where reversed. */
+function running(m: Matrix, down: boolean, reverse: boolean): Matrix {
+  if (down) return turned(running(turned(m), false, reverse));
+  return make(m.rows, m.cols, (i, j) => total(reverse ? row(m, i).slice(j) : row(m, i).slice(0, j + 1)));
+}
 function called(e: Extract<Node, { t: "call" }>, scope: Scope): Result {
   const over = e.options.get("over");
   const [first] = e.args;
@@ -407,7 +418,7 @@ function called(e: Extract<Node, { t: "call" }>, scope: Scope): Result {
   if (!f) throw new NotationFault(`no function ${e.fn}`);
   const args = e.args.map((a) => evaluateNotation(a, scope));
   const [m] = args;
+  if (e.fn === "cumsum" && m) return running(m, over === "columns", e.options.get("reverse") === "true");
   if (over === "rows" && m) return turned(f(turned(m), ...args.slice(1)));
-  if (e.fn === "cumsum" && e.options.get("reverse") === "true" && m) return make(m.rows, m.cols, (i, j) => total(row(m, i).slice(j)));
   return f(...args);
 }

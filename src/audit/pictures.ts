@@ -2,10 +2,10 @@
 import { contains, type Expr, freeIndices, symbolsOf } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { dimValue } from "../expression/dim.js";
+import type { DerivedNetwork } from "../network/derived.js";
 import type { UnrolledNetwork } from "../network/network.js";
 import { cols, rows, type Value } from "../numeric/matrix.js";
 import type { TensorMap } from "../runtime/contract.js";
-import type { AuditSubject } from "./audit.js";
 import { coherence, ratedTokens } from "./measures.js";
 import { type Occurrence, occurrences } from "./occurrences.js";
 import { type NetworkRun, runNetwork, sampleOf } from "./run-network.js";
@@ -95,7 +95,7 @@ function imagesOf(network: UnrolledNetwork, batch: TensorMap, sample: number): r
     return [{ name, rows: h, cols: w, values: grey }];
   });
 }
-export function picturesOf(subject: AuditSubject, weights: TensorMap, batch: TensorMap, sample: number, construct: boolean): Pictures {
+export function picturesOf(subject: DerivedNetwork, weights: TensorMap, batch: TensorMap, sample: number, construct: boolean): Pictures {
   const { unrolled } = subject;
   const run = runNetwork(unrolled, weights, batch, sample, construct);
   const places = occurrences(subject.typed, unrolled, subject.derivations);

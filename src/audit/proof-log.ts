@@ -2,7 +2,8 @@
 import { type Derivation, type DerivationLine, ruleOf } from "../calculus/derive.js";
 import { applyRule } from "../calculus/lemmas.js";
 import type { Dim } from "../expression/dim.js";
-import { contains, type Expr, isScalar, symbol } from "../expression/expr.js";
+import { contains, type Expr, isScalar, rewrite, symbol } from "../expression/expr.js";
+import { functionRow } from "../expression/functions.js";
 import { shownName } from "../expression/reading.js";
 import { showExpr } from "../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
@@ -21,12 +22,18 @@ class Recorder {
   readonly values = new Map<string, LoggedTensor[]>();
   readonly sizes = new Map<string, number>();
   readonly environment: Environment;
-  constructor(inner: Environment, d: Derivation) {
+  constructor(inner: Environment, d: Derivation, arrays: Arrays) {
     const captures = new Map(d.captures.map((c) => [c.name, c]));
     const self: Environment = {
       dims: (s) => { const n = inner.dims(s); this.sizes.set(shownName(s), n); return n; },
       lookup: (name, member) => {
         const captured = captures.get(name);
+        const array = arrays.held.get(name);
+        if (array) {
+          const v = evaluate(array, inner);
+          this.values.set(name, [tensor(v)]);
+          return v;
+        }
         if (captured) return evaluate(captured.value, captured.index === undefined || member === undefined ? self : { ...self, indices: new Map([[captured.index, member]]) });
         const v = inner.lookup(name, member);
         if (v) {
@@ -39,6 +46,18 @@ class Recorder {
     };
     this.environment = self;
   }
+}
+/** Functions of arrays (patches of an image) are data to a derivation: each is a name, with its value at every point. */
+class Arrays {
+  readonly held = new Map<string, Expr>();
+  private readonly names = new Map<number, Expr>();
+  readonly named = (e: Expr): Expr => rewrite(e, (x) => {
+    if (x.kind !== "apply" || functionRow(x.fn).class !== "array") return x;
+    const known = this.names.get(x.id) ?? symbol(`_array${this.names.size + 1}`, "const", x.shape);
+    this.names.set(x.id, known);
+    if (known.kind === "symbol") this.held.set(known.name, x);
+    return known;
+  });
 }
 function indexSizes(expressions: readonly Expr[], environment: Environment): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
@@ -59,13 +78,24 @@ function contextOf(d: Derivation, line: DerivationLine, previous: Expr, sizes: R
   return applyRule(previous, { ...rule, right: marker }, sizes)?.result;
 }
 
+const expressionsOf = (d: Derivation): readonly Expr[] =>
+  [d.minimised, ...d.lines.flatMap((l) => [l.expression, ...l.applications.flatMap((a) => [a.before, a.after, ...(a.when ? [a.when] : [])])]), ...d.captures.map((c) => c.value)];
+function mapExpressions(d: Derivation, f: (e: Expr) => Expr): Derivation {
+  return {
+    ...d, minimised: f(d.minimised), exact: f(d.exact), update: f(d.update), captures: d.captures.map((c) => ({ ...c, value: f(c.value) })),
+    lines: d.lines.map((l) => ({ ...l, expression: f(l.expression), applications: l.applications.map((a) => ({ ...a, before: f(a.before), after: f(a.after), ...(a.when ? { when: f(a.when) } : {}) })) })),
+  };
+}
 const perMember: ReadonlySet<DerivationLine["kind"]> = new Set(["gradient", "update", "capture", "lemma"]);
 
-function logStep(network: TypedNetwork, name: string, d: Derivation, options: VerifyOptions): LoggedStep | undefined {
+function logStep(network: TypedNetwork, name: string, whole: Derivation, options: VerifyOptions): LoggedStep | undefined {
   const sizes = new Map(network.indices.map((i) => [i.name, i.size]));
-  const expressions = [d.minimised, ...d.lines.flatMap((l) => [l.expression, ...l.applications.flatMap((a) => [a.before, a.after, ...(a.when ? [a.when] : [])])]), ...d.captures.map((c) => c.value)];
-  const recorders = Array.from({ length: options.trials }, (_, i) => networkPoint(network, expressions, options.seed * 65537 + i))
-    .flatMap((e) => (e ? [new Recorder(e, d)] : []));
+  const everything = expressionsOf(whole);
+  const arrays = new Arrays();
+  const d = mapExpressions(whole, arrays.named);
+  const expressions = expressionsOf(d);
+  const recorders = Array.from({ length: options.trials }, (_, i) => networkPoint(network, everything, options.seed * 65537 + i))
+    .flatMap((e) => (e ? [new Recorder(e, d, arrays)] : []));
   if (recorders.length === 0) return undefined;
   const { index } = d.variable;
   const counts = recorders.map((r) => indexSizes(expressions, r.environment));

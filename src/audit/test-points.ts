@@ -72,7 +72,8 @@ export function testPoint(expressions: readonly Expr[], options: TestPointOption
       const known = options.values?.get(key) ?? drawn.get(key);
       if (known) return known;
       const symbol = symbols.get(name);
-      if (!symbol) return undefined;
+      // A size has one number, in shapes and in formulas.
+      if (!symbol || symbol.role === "dim") return undefined;
       const shape = symbol.shape.map((d) => evaluateDim(d, dims));
       const scalar = shape.every((n) => n === 1);
       const value = symbol.role === "target" ? randomValue(shape, options.generator, { label: 3 })

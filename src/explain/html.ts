@@ -1,9 +1,9 @@
 /** A network explained on one page: objective, derivation line by line, the layer as an algorithm, sizes and costs, the unrolled graph. */
-import type { CompiledNetwork } from "../compile.js";
 import { dropStops } from "../calculus/derive.js";
 import type { Dim } from "../expression/dim.js";
 import { dimValue } from "../expression/dim.js";
 import { type Expr, freeIndices } from "../expression/expr.js";
+import type { DerivedNetwork } from "../network/derived.js";
 import { storedShape } from "../network/weights.js";
 import type { NetworkParameter, UnrolledStatement } from "../network/network.js";
 import type { TypedNetwork, TypedParam, TypedStatement } from "../semantics/program.js";
@@ -31,7 +31,7 @@ export interface PlaceCost {
   readonly bytes: number;
 }
 export interface ExplainPage {
-  readonly network: CompiledNetwork;
+  readonly network: DerivedNetwork;
   readonly checks: readonly NumericCheck[];
   readonly costs: readonly PlaceCost[];
   /** The file's name, for the page's head. */
@@ -118,7 +118,7 @@ function localName(s: UnrolledStatement, group: readonly UnrolledStatement[]): s
   for (const other of group) for (const [local, full] of other.names) if (full === s.target && other !== s) return mathName(local, s.family ? [mathName(s.family.index)] : []);
   return assignedName(s);
 }
-function algorithmHtml(network: CompiledNetwork): string {
+function algorithmHtml(network: DerivedNetwork): string {
   const { unrolled, typed } = network;
   const line = (s: UnrolledStatement, group: readonly UnrolledStatement[]): string =>
     renderFormula([mrow(localName(s, group), mo("←", " form='infix'")), ...mathTerms(dropStops(s.value), typed.showDim)], `${s.path}: the assignment`);
@@ -146,7 +146,7 @@ function formulaOf(p: TypedParam, network: TypedNetwork): { shape: string; count
   const bare = (f: string): string => (/^[\p{L}\p{N}_]+$/u.test(f) ? f : `(${f})`);
   return { shape: index ? `${shape} × ${members.join("")}` : shape, count: [...members, ...dims].map(bare).join("·") || "1" };
 }
-function parameterRows(network: CompiledNetwork): { rows: string[][]; learned: number; all: number } {
+function parameterRows(network: DerivedNetwork): { rows: string[][]; learned: number; all: number } {
   const { typed, unrolled } = network;
   const size = (p: NetworkParameter): number => storedShape(p).reduce((a, b) => a * b, 1);
   const byName = new Map(unrolled.parameters.map((p) => [p.name, p]));
@@ -184,7 +184,7 @@ function costRows(page: ExplainPage, steps: readonly ExplainedStep[]): string[][
 }
 
 // ---------------------------------------------------------------- page
-function sizesLine(network: CompiledNetwork): string {
+function sizesLine(network: DerivedNetwork): string {
   const { typed } = network;
   const dims = typed.dims.map((d) => `${d.name} = ${d.value ?? (d.definition ? (dimValue(d.definition) ?? typed.showDim(d.definition)) : d.batch ? "the batch" : "open")}`);
   const indices = typed.indices.map((i) => `${i.name} in 1…${i.count}`);

@@ -56,4 +56,14 @@ describe("the proof log", () => {
     expect(refused({ ...log, steps: [] })).not.toEqual([]);
     expect(refused({ ...log, steps: log.steps.map((s) => ({ ...s, points: [] })) })).not.toEqual([]);
   });
+  it.each([
+    ["nothing", {}], ["no steps", { format: 1, steps: "x" }], ["a step that is none", { format: 1, steps: [null] }], ["a step without lines", { format: 1, steps: [{ step: "a" }] }],
+    ["a matrix too large to hold", { ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => ({ ...l, after: "ones(1e9)*ones(1e9)'" })) })) }],
+    ["brackets without end", { ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => ({ ...l, after: "(".repeat(20000) })) })) }],
+    ["a function of another world", { ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => ({ ...l, after: "constructor(Z)" })) })) }],
+  ])("is refused, and no more, where it is %s", (_, made) => {
+    const verdicts = checkLog(made as ProofLog);
+    expect(verdicts.length).toBeGreaterThan(0);
+    expect(verdicts.some((v) => !v.ok)).toBe(true);
+  });
 });
