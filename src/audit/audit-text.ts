@@ -44,6 +44,25 @@ export function findings(step: StepAudit): readonly string[] {
     ...failed.map((s) => `${s.name} is outside of its domain${s.lemma?.when?.largest === undefined ? "" : `: ${figure(s.lemma.when.largest)} where ${figure(s.lemma.when.bound ?? Number.NaN)} is the bound`}`),
   ];
 }
+/** What was found in all copies of a step together: `block.1…4.compress: …`, the numbers of the worst. */
+export function groupedFindings(audit: Audit): readonly { readonly place: string; readonly text: string }[] {
+  const groups = new Map<string, { steps: StepAudit[]; texts: string[] }>();
+  for (const s of audit.steps) for (const text of findings(s)) {
+    const key = `${s.layer ?? ""}.${s.step}|${text.replace(/[−\d.∞]+/g, "#")}`;
+    const group = groups.get(key) ?? { steps: [], texts: [] };
+    group.steps.push(s);
+    group.texts.push(text);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ steps, texts }) => {
+    const [first] = steps as [StepAudit];
+    const copies = steps.flatMap((s) => (s.copy === undefined ? [] : [s.copy]));
+    const run = copies.length > 1 && copies.every((c, i) => i === 0 || c === (copies[i - 1] as number) + 1);
+    const place = copies.length < 2 ? first.place : `${first.layer}.${run ? `${copies[0]}…${copies.at(-1)}` : copies.join(",")}.${first.step}`;
+    const size = (t: string): number => Math.max(0, ...(t.match(/\d+(?:\.\d+)?/g) ?? []).map(Number));
+    return { place, text: [...texts].sort((a, b) => size(b) - size(a))[0] as string };
+  });
+}
 function stepText(step: StepAudit): string {
   const width = Math.max(...step.stages.map((s) => stageLabel(s).length));
   const first = step.stages[0];
@@ -59,7 +78,7 @@ function stepText(step: StepAudit): string {
   ].join("\n");
 }
 export function auditText(audit: Audit, weights: string): string {
-  const found = audit.steps.flatMap((s) => findings(s).map((f) => `  ${s.place}: ${f}`));
+  const found = groupedFindings(audit).map((f) => `  ${f.place}: ${f.text}`);
   return [
     `${audit.network}, ${audit.samples} ${audit.samples === 1 ? "sample" : "samples"}, ${weights}`,
     ...audit.steps.map(stepText),

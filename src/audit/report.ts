@@ -2,7 +2,7 @@
 import { escapeHtml } from "../explain/escape.js";
 import { type PageSection, renderPage, renderTable } from "../explain/page.js";
 import type { StepAudit } from "./audit.js";
-import { conditionText, figure, findings, signed, stageLabel } from "./audit-text.js";
+import { conditionText, figure, groupedFindings, signed, stageLabel } from "./audit-text.js";
 import type { AuditedWeights, Figure } from "./figures.js";
 
 export interface ReportPage {
@@ -15,7 +15,7 @@ export interface ReportPage {
   readonly compiler: string;
 }
 function findingsHtml(run: AuditedWeights): string {
-  const found = run.audit.steps.flatMap((s) => findings(s).map((f) => `<li><code>${escapeHtml(s.place)}</code>: ${escapeHtml(f)}</li>`));
+  const found = groupedFindings(run.audit).map((f) => `<li><code>${escapeHtml(f.place)}</code>: ${escapeHtml(f.text)}</li>`);
   return `<h3>${escapeHtml(run.name)}</h3>${found.length === 0 ? '<p class="good">No lemma turned a step around, and every condition held.</p>' : `<ul>${found.join("\n")}</ul>`}`;
 }
 function stepTable(step: StepAudit): string {
