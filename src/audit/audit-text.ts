@@ -40,7 +40,7 @@ export function findings(step: StepAudit): readonly string[] {
   const [verb, opposite] = step.sense === "minimize" ? ["descends", "ascends"] : ["ascends", "descends"];
   const failed = step.stages.filter((s) => step.outside.includes(s.name));
   return [
-    ...(step.blamed === undefined ? [] : [`${step.blamed === "built" ? "normalisation, momentum or learned values" : step.blamed} is to blame: the exact step ${verb}, the built one ${opposite}`]),
+    ...(step.blamed === undefined ? [] : [`${step.blamed === "built" ? "normalisation or momentum" : step.blamed} is to blame: the exact step ${verb}, the built one ${opposite}`]),
     ...failed.map((s) => `${s.name} is outside of its domain${s.lemma?.when?.largest === undefined ? "" : `: ${figure(s.lemma.when.largest)} where ${figure(s.lemma.when.bound ?? Number.NaN)} is the bound`}`),
   ];
 }
