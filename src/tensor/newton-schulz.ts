@@ -11,8 +11,17 @@ import { freshName, type LowerContext, type Lowered, materialise } from "./lower
 /** Iterations at the end that only polish, so that rounding of the earlier ones is gone. */
 const polishing = 2;
 const leastEigenvalue = 1e-9;
+/**
+ * μ is never nearer to 2 than this allows. An eigenvalue at 1 becomes μ(2 − μ); at μ = 2 that is 0, which rounding in float32 makes
+ * negative in one matrix of some thousand, and the iterations after it diverge. Small eigenvalues grow fourfold all the same.
+ */
+const safest = 1e-4;
+const scaling = (l: number): number => 2 / (1 + Math.max(l, safest));
 /** After one scaled iteration on eigenvalues in [l, 1], the least one. */
-const grown = (l: number): number => (4 * l) / (1 + l) ** 2;
+function grown(l: number): number {
+  const mu = scaling(l);
+  return Math.min(mu * l * (2 - mu * l), mu * (2 - mu));
+}
 
 /** μ for each iteration: fitted to the smallest eigenvalue that the count of iterations can still serve. */
 export function newtonScalings(iterations: number): readonly number[] {
@@ -25,7 +34,7 @@ export function newtonScalings(iterations: number): readonly number[] {
   while (least < 1 && !arrives(least)) least *= 1.25;
   let l = Math.min(least, 1);
   return Array.from({ length: iterations }, () => {
-    const mu = 2 / (1 + l);
+    const mu = scaling(l);
     l = Math.min(grown(l), 1);
     return mu;
   });
