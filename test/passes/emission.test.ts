@@ -1,0 +1,92 @@
+/** Forms that runtimes like: flat rows between products, one operator for attention; found by shape, and only where they hold. */
+import * as ort from "onnxruntime-node";
+import { describe, expect, it } from "vitest";
+import { attentions } from "../../src/emit/onnx/attention.js";
+import { emitOnnx } from "../../src/emit/onnx/emit.js";
+import { readOnnx } from "../../src/emit/onnx/inspect.js";
+import { describe as describeModel, initialValues } from "../../src/network/describe.js";
+import { planOf } from "../../src/targets.js";
+import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
+import type { Graph } from "../../src/tensor/graph.js";
+import { printPlan } from "../../src/tensor/print-plan.js";
+import { schedule } from "../../src/tensor/schedule.js";
+import { modelOf, sessionOf, expectSameOutputs } from "../emit-onnx/run-model.js";
+import { compileSpec, example, relativeError } from "../support/build.js";
+import { attention, cases, leaves, randomGraph, valuesFor } from "../tensor-plan/cases.js";
+import { expectClose } from "../tensor/networks.js";
+
+const graphOf = (build: (l: ReturnType<typeof leaves>) => number): Graph => {
+  const l = leaves();
+  const node = build(l);
+  return l.b.finish([{ name: "out", node, wire: l.b.axes(node).map((a) => a.name) }]);
+};
+function expectSamePlan(graph: Graph, seed = 1): void {
+  const values = valuesFor(graph, { batch: 2, n: 3 }, seed);
+  const expected = evaluatePlan(schedule(graph), values);
+  for (const [name, { shape, data }] of evaluatePlan(schedule(graph, { flatRows: true }), values)) {
+    expect(shape).toEqual(expected.get(name)?.shape);
+    expectClose(data, expected.get(name)?.data ?? [], 1e-10);
+  }
+}
+
+describe("flat rows", () => {
+  it.each(cases)("keep the plan's values: $name", ({ graph }) => expectSamePlan(graph));
+  it("keep the values of random graphs", () => {
+    for (let seed = 1; seed <= 40; seed++) expectSamePlan(randomGraph(seed), seed);
+  });
+  it("leave one view before the first product and one after the last", () => {
+    const graph = graphOf(({ b, x }) => {
+      const layer = (z: number, i: number): number => {
+        const W = b.parameter(`W${i}`, [b.axis(x, "d"), { ...b.axis(x, "d"), name: "e" }]);
+        const product = b.rename(b.contract(b.standardize(z, "d", 1e-5, true), W, ["d"]), new Map([["e", "d"]]));
+        return b.unary("relu", b.binary("add", product, b.parameter(`s${i}`, [b.axis(x, "d")])));
+      };
+      return layer(layer(x, 1), 2);
+    });
+    const views = (flatRows: boolean): number => printPlan(schedule(graph, { flatRows })).split("\n").filter((line) => line.includes("= reshape")).length;
+    expect(views(false)).toBe(4);
+    expect(views(true)).toBe(2);
+    expectSamePlan(graph);
+  });
+});
+
+describe("attention as one operator", () => {
+  const operators = (graph: Graph, opset: number): Readonly<Record<string, number>> => {
+    const [file] = modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }), { opset });
+    return readOnnx(file?.bytes as Uint8Array).operators;
+  };
+  it("is written from opset 23 on, and in plain operators before", () => {
+    const graph = graphOf(attention);
+    expect(operators(graph, 23)).toMatchObject({ Attention: 1 });
+    expect(operators(graph, 23)["Softmax"]).toBeUndefined();
+    expect(operators(graph, 22)).toMatchObject({ Softmax: 1 });
+  });
+  it.each(cases)("has the plan's values in opset 23: $name", async ({ graph }) => {
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    const [file] = modelOf(graph, values, { opset: 23 });
+    await expectSameOutputs(await sessionOf(file?.bytes as Uint8Array), graph, values);
+  });
+  it.each([1, 2] as const)("is taken where a mask excludes later tokens, with the values of plain operators (-O%i)", async (level) => {
+    const network = compileSpec(example("crate-gpt"), { vocab: 20, d: 16, K: 2, p: 8, L: 2, n: 7 });
+    const plan = planOf(network, {}, level);
+    expect([...attentions(plan).values()].map((a) => a.mask !== undefined)).toEqual([true, true]);
+    const description = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
+    const tokens = new ort.Tensor("int64", BigInt64Array.from({ length: 14 }, (_, i) => BigInt((i * i) % 20)), [2, 7]);
+    const run = async (opset: number): Promise<Float32Array> => {
+      const [file] = emitOnnx(plan, { description, weights: initialValues(description, 1), metadata: {}, doc: "", producerVersion: "test", opset }).files;
+      const session = await sessionOf(file?.bytes as Uint8Array);
+      return (await session.run({ [description.inputs[0]?.name as string]: tokens }))[description.outputs[0]?.name as string]?.data as Float32Array;
+    };
+    expect(relativeError(await run(23), await run(18))).toBeLessThan(1e-5);
+  });
+  it("is none where the weights or scores are read by something else", () => {
+    const graph = graphOf(attention);
+    const plan = schedule(graph);
+    expect(attentions(plan).size).toBe(1);
+    for (const op of ["softmax", "matmul"] as const) {
+      const inner = plan.nodes.find((n) => n.op === op && n.shape.length === 4);
+      expect(inner).toBeDefined();
+      expect(attentions({ ...plan, outputs: [...plan.outputs, { name: "inner", node: inner?.id ?? 0 }] }).size).toBe(0);
+    }
+  });
+});
