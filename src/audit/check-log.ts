@@ -2,7 +2,7 @@
  * Checks a proof log without the calculus: every expression is read from its printed text, evaluated at the log's points, and each line
  * is held against what its rule promises (finite differences, minimality, equality, substitution). One failure refuses the log.
  */
-import { evaluateNotation, type Matrix, type Node, NotationFault, readNotation, type Scope } from "./notation.js";
+import { evaluateNotation, evaluateSides, type Matrix, type Node, NotationFault, readLemma, readNotation, type Scope } from "./notation.js";
 
 export interface LoggedTensor { readonly rows: number; readonly cols: number; readonly data: readonly number[] }
 export interface LoggedPoint {
@@ -24,6 +24,8 @@ export interface LoggedLine {
   readonly before?: string;
   readonly after: string;
   readonly replaced?: readonly LoggedReplacement[];
+  /** The lemma as its author wrote it, and what its parameters stand for here (a family's own index free in it). */
+  readonly lemma?: { readonly text: string; readonly holes: Readonly<Record<string, string>> };
   /** `before` with the replaced part as a name of its own. */
   readonly context?: string;
   /** Value of `after` at each point, member by member. What JSON has no number for is its word: "Infinity". */
@@ -259,6 +261,45 @@ function checkRewrite(line: LoggedLine, after: Node, step: LoggedStep, known: Kn
   close(valuesAt(context, step, place, place.members, new Map([[replacedName, to]])), valuesAt(after, step, place), "with the replacement put in it is not this line");
 }
 
+/** Is what was replaced an instance of the lemma's left side, and what stands there now the same instance of its right? */
+function checkInstance(line: LoggedLine, step: LoggedStep, place: Place): void {
+  const [first] = line.replaced ?? [];
+  if (!line.lemma || !first) return;
+  const { parameters, left, right } = readLemma(line.lemma.text);
+  const indices = new Map(Object.keys(place.point.counts).map((index) => [index, 1]));
+  const nodes = new Map(Object.entries(line.lemma.holes).map(([name, text]) => [name, readNotation(text)] as const));
+  const hole = (name: string, member: number | undefined): Matrix | undefined => {
+    const own = parameters.find((p) => p.name === name);
+    const node = own && nodes.get(name);
+    if (!node) return undefined;
+    return evaluateNotation(node, place.scope(place.members, own.index === undefined ? indices : new Map([...indices, [own.index, member ?? 1]])));
+  };
+  // The lemma's sizes are those that its parameters have here.
+  const sizes = new Map<string, number>();
+  for (const p of parameters) {
+    const m = hole(p.name, 1);
+    if (m) p.dims.forEach((d, i) => sizes.set(d, i === 0 ? m.rows : m.cols));
+  }
+  const counts = new Map(Object.entries(place.point.counts));
+  for (const p of parameters) if (p.index !== undefined) counts.set(p.index, Math.max(counts.get(p.index) ?? 1, familySize(p.name, line, step, place)));
+  const scope: Scope = { sizes, counts, indices, value: hole };
+  const at = place.scope(place.members, indices);
+  for (const [side, text, what] of [[left, first.before, "left"], [right, first.after, "right"]] as const) {
+    const [wanted, found] = evaluateSides(side, scope, readNotation(text), at);
+    const e = apart(wanted.data, found.data);
+    if (!(e <= equalTolerance)) refuse(`it is no instance of the lemma's ${what} side; they differ by ${e.toExponential(1)}`);
+  }
+}
+/** As many members as the first family of the log that the hole speaks of; 1 where it speaks of none. */
+function familySize(name: string, line: LoggedLine, step: LoggedStep, place: Place): number {
+  for (const [, symbol = ""] of (line.lemma?.holes[name] ?? "").matchAll(/([\p{L}_][\p{L}\p{N}_]*)\[/gu)) {
+    const captured = step.captures.find((c) => c.name === symbol)?.index;
+    const count = captured === undefined ? place.point.values[symbol]?.length : place.point.counts[captured];
+    if (count !== undefined) return count;
+  }
+  return 1;
+}
+
 function checkLine(line: LoggedLine, step: LoggedStep, known: Known, places: readonly Place[]): void {
   const after = readNotation(line.after);
   if (line.values.length !== places.length) refuse("values and points do not match in number");
@@ -288,7 +329,7 @@ function checkLine(line: LoggedLine, step: LoggedStep, known: Known, places: rea
       if (!known.gradient && (known.smooth || known.nonsmooth)) places.forEach((p) => checkParts(known, step, p));
       places.forEach((p) => checkUpdate(line, after, step, known, p));
       break;
-    case "capture": case "lemma": places.forEach((p) => checkRewrite(line, after, step, known, p)); break;
+    case "capture": case "lemma": places.forEach((p) => { checkRewrite(line, after, step, known, p); checkInstance(line, step, p); }); break;
     default: refuse(`there is no such kind of line: ${String(line.kind)}`);
   }
   if (line.kind === "update" || line.kind === "capture" || line.kind === "lemma") {

@@ -134,6 +134,25 @@ class Reader {
     return { t: "call", fn: word, args, options };
   }
 }
+export interface LemmaText {
+  readonly parameters: readonly { readonly name: string; readonly index?: string; readonly dims: readonly string[] }[];
+  readonly left: Node;
+  readonly right: Node;
+}
+/** `lemma neumann(X: real[n, n]): inv(I + X) ~ I - X when norm_spec(X) < 1`, the condition left aside. */
+export function readLemma(text: string): LemmaText {
+  const plain = text.replace(/\/\/[^\n]*|\/\*[\s\S]*?\*\//g, " ");
+  const m = /^\s*lemma\s+[\p{L}_][\p{L}\p{N}_]*\s*\(([\s\S]*?)\)\s*:([\s\S]*)$/u.exec(plain);
+  if (!m) throw new NotationFault("the lemma cannot be read");
+  const parameter = /([\p{L}_][\p{L}\p{N}_]*)\s*(?:\[\s*([\p{L}_][\p{L}\p{N}_]*)\s*\])?\s*:\s*real\s*(?:\[([^\]]*)\])?/gu;
+  const parameters = [...(m[1] as string).matchAll(parameter)].map(([, name = "", index, dims = ""]) =>
+    ({ name, ...(index === undefined ? {} : { index }), dims: dims.split(",").map((d) => d.trim()).filter((d) => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(d)) }));
+  const [body = ""] = (m[2] as string).split(/\bwhen\b/);
+  const sides = body.includes("~") ? body.split("~") : body.split(/(?<![=<>])=(?!=)/);
+  const [left, right] = sides;
+  if (sides.length !== 2 || left === undefined || right === undefined) throw new NotationFault("the lemma has not two sides");
+  return { parameters, left: readNotation(left), right: readNotation(right) };
+}
 export const readNotation = (text: string): Node => new Reader(lexemes(text)).whole();
 
 // ---------------------------------------------------------------- values
@@ -339,6 +358,12 @@ const comparisons: Readonly<Record<string, (x: number, y: number) => boolean>> =
 
 export function evaluateNotation(e: Node, scope: Scope): Matrix {
   return matrixOf(visit(e, scope));
+}
+/** Both sides of an equation; an identity has the size of the other side, or any if both are identities. */
+export function evaluateSides(a: Node, inA: Scope, b: Node, inB: Scope): readonly [Matrix, Matrix] {
+  const [x, y] = [visit(a, inA), visit(b, inB)];
+  const sized = (r: Result, like: Result): Matrix => (isEye(r) ? make(isEye(like) ? 1 : like.rows, isEye(like) ? 1 : like.cols, (i, j) => (i === j ? r.eye : 0)) : r);
+  return [sized(x, y), sized(y, x)];
 }
 function visit(e: Node, scope: Scope): Result {
   switch (e.t) {

@@ -2,7 +2,7 @@
 import { type Derivation, type DerivationLine, ruleOf } from "../calculus/derive.js";
 import { applyRule } from "../calculus/lemmas.js";
 import type { Dim } from "../expression/dim.js";
-import { contains, type Expr, isScalar, rewrite, symbol } from "../expression/expr.js";
+import { contains, type Expr, isScalar, renameFreeIndex, rewrite, symbol } from "../expression/expr.js";
 import { functionRow } from "../expression/functions.js";
 import { shownName } from "../expression/reading.js";
 import { showExpr } from "../expression/print.js";
@@ -86,6 +86,21 @@ function mapExpressions(d: Derivation, f: (e: Expr) => Expr): Derivation {
     lines: d.lines.map((l) => ({ ...l, expression: f(l.expression), applications: l.applications.map((a) => ({ ...a, before: f(a.before), after: f(a.after), ...(a.when ? { when: f(a.when) } : {}) })) })),
   };
 }
+/** The lemma's own words, with what each parameter stands for; where several places matched differently the first speaks for all. */
+function instanceOf(d: Derivation, line: DerivationLine): LoggedLine["lemma"] {
+  const use = d.step.using.find((u) => u.lemma.name === line.rule);
+  const [first] = line.applications;
+  if (!use || !first) return undefined;
+  const holes = new Map([...use.given, ...first.holes]);
+  return {
+    text: use.lemma.text.replace(/\s+/g, " ").trim(),
+    holes: Object.fromEntries(use.lemma.holes.flatMap((h) => {
+      const value = holes.get(h.name);
+      if (!value) return [];
+      return [[h.name, showExpr(h.index === undefined ? value : renameFreeIndex(value, h.index, { kind: "variable", name: shownName(h.index) }))]];
+    })),
+  };
+}
 const perMember: ReadonlySet<DerivationLine["kind"]> = new Set(["gradient", "update", "capture", "lemma"]);
 
 function logStep(network: TypedNetwork, name: string, whole: Derivation, options: VerifyOptions): LoggedStep | undefined {
@@ -107,12 +122,14 @@ function logStep(network: TypedNetwork, name: string, whole: Derivation, options
   const lines = d.lines.map((line): LoggedLine => {
     const rewriting = line.kind === "capture" || line.kind === "lemma";
     const context = line.kind === "lemma" && line.relation === "approximation" && previous ? contextOf(d, line, previous, sizes) : undefined;
+    const lemma = line.kind === "lemma" ? instanceOf(d, line) : undefined;
     const logged: LoggedLine = {
       kind: line.kind, rule: line.rule,
       ...(rewriting ? { relation: line.relation ?? "identity" } : {}),
       ...(rewriting && previous ? { before: showExpr(previous) } : {}),
       after: showExpr(line.expression),
       ...(rewriting ? { replaced: line.applications.map((a) => ({ before: showExpr(a.before), after: showExpr(a.after), ...(a.when ? { when: showExpr(a.when) } : {}) })) } : {}),
+      ...(lemma ? { lemma } : {}),
       ...(context ? { context: showExpr(context) } : {}),
       values: membersAt(line.expression, perMember.has(line.kind)),
     };

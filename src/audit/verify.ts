@@ -118,7 +118,8 @@ function checkMinimality(d: Derivation, environment: Environment, members: reado
 function verifyStep(network: TypedNetwork, name: string, d: Derivation, options: VerifyOptions): readonly Check[] {
   const checks: Check[] = [];
   const count = network.indices.find((i) => i.name === d.variable.index)?.count ?? 1;
-  const expressions = [d.minimised, d.exact, d.update, ...d.lines.map((l) => l.expression), ...d.lines.flatMap((l) => l.applications.flatMap((a) => [a.before, a.after]))];
+  // A rate that drops out of the update (a projection's) still weighs the distance in a check of minimality.
+  const expressions = [d.minimised, d.exact, d.update, ...(d.step.method.rate ? [d.step.method.rate] : []), ...d.lines.map((l) => l.expression), ...d.lines.flatMap((l) => l.applications.flatMap((a) => [a.before, a.after]))];
   const seeds = Array.from({ length: options.trials }, (_, i) => options.seed * 65537 + i);
   const points = seeds.flatMap((seed) => {
     const environment = networkPoint(network, expressions, seed);

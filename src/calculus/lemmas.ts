@@ -29,6 +29,8 @@ export interface Application {
   readonly before: Expr;
   readonly after: Expr;
   readonly when?: Expr;
+  /** What the rule's matched parameters stood for here; in a family the rule's own index stands free. */
+  readonly holes: ReadonlyMap<string, Expr>;
 }
 export interface Rewritten {
   readonly result: Expr;
@@ -104,7 +106,7 @@ class Search {
   }
   private note(before: Expr, after: Expr, b: Bindings): void {
     const when = this.rule.when && instantiate(this.rule.when, b, this.rule.pattern, (index) => this.sizes.get(index));
-    this.applications.push(when ? { before, after, when } : { before, after });
+    this.applications.push(when ? { before, after, when, holes: b.holes } : { before, after, holes: b.holes });
   }
 
   /** The expression as a sum of terms. */

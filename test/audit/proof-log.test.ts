@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { checkLog, type LoggedLine, type ProofLog } from "../../src/audit/check-log.js";
+import { evaluateNotation, readNotation } from "../../src/audit/notation.js";
 import { proofLog } from "../../src/audit/proof-log.js";
 import { compileSpec, example } from "../support/build.js";
 
@@ -50,6 +51,22 @@ describe("the proof log", () => {
     const doubled = (values: LoggedLine["values"]): LoggedLine["values"] => values.map((p) => p.map((m) => m.map((x) => 2 * Number(x))));
     const tampered = { ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => (l.kind === "gradient" ? { ...l, after: `2*(${l.after})`, values: doubled(l.values) } : l)) })) };
     expect(refused(tampered).join()).toContain("finite differences");
+  });
+  it("is refused where a lemma says more than its author wrote, though all that follows agrees with it", () => {
+    // Every mention of the series is changed alike: the replacement, the line after it, its values.
+    const steps = log.steps.map((s) => {
+      const at = s.lines.findIndex((l) => l.rule === "neumann");
+      if (at < 0) return s;
+      const line = s.lines[at] as LoggedLine;
+      const twice = (text: string): string => text.replace("I - beta", "I - 2*beta");
+      const changed = { ...line, after: twice(line.after), replaced: (line.replaced ?? []).map((r) => ({ ...r, after: twice(r.after) })) };
+      // Its values, by the checker's own parser: what a careful forger would write.
+      const values = s.points.map((p) => [evaluateNotation(readNotation(changed.after), {
+        sizes: new Map(Object.entries(p.sizes)), counts: new Map(Object.entries(p.counts)), indices: new Map(), value: (name, member) => p.values[name]?.[(member ?? 1) - 1],
+      }).data]);
+      return { ...s, lines: [...s.lines.slice(0, at), { ...changed, values }] };
+    });
+    expect(refused({ ...log, steps }).join()).toContain("no instance of the lemma's right side");
   });
   it("is refused where a step is left out or the log is empty", () => {
     expect(refused({ ...log, steps: log.steps.map((s) => ({ ...s, lines: s.lines.filter((l) => l.kind !== "update") })) })).not.toEqual([]);
