@@ -1,0 +1,49 @@
+/** Interleaved timings: a round runs every variant once, so that what else the machine does falls on all alike. */
+import type { Runner } from "./cases.js";
+
+export interface Timing {
+  readonly variant: string;
+  /** Milliseconds: median, and the 10th and 90th of a hundred. */
+  readonly median: number;
+  readonly p10: number;
+  readonly p90: number;
+  /** Median over rounds of the first variant's time by this one's. */
+  readonly speedup: number;
+  /** The same by processor time, which a busy machine disturbs less. */
+  readonly cpuSpeedup: number;
+}
+const at = (sorted: readonly number[], part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] as number;
+const quantile = (values: readonly number[], part: number): number => at([...values].sort((a, b) => a - b), part);
+const cpuNow = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+export async function interleaved(variants: ReadonlyMap<string, Runner>, rounds: number, warmup = 3): Promise<readonly Timing[]> {
+  const wall = new Map([...variants.keys()].map((v) => [v, [] as number[]])), cpu = new Map([...variants.keys()].map((v) => [v, [] as number[]]));
+  for (let round = -warmup; round < rounds; round++) {
+    for (const [variant, run] of variants) {
+      const [start, used] = [performance.now(), cpuNow()];
+      await run();
+      if (round < 0) continue;
+      wall.get(variant)?.push(performance.now() - start);
+      cpu.get(variant)?.push(cpuNow() - used);
+    }
+  }
+  const first = [...variants.keys()][0] as string;
+  const ratio = (times: ReadonlyMap<string, readonly number[]>, variant: string): number => {
+    const [base, own] = [times.get(first) ?? [], times.get(variant) ?? []];
+    return quantile(base.map((t, i) => t / Math.max(own[i] as number, 1e-3)), 0.5);
+  };
+  return [...variants.keys()].map((variant) => {
+    const times = wall.get(variant) as number[];
+    return { variant, median: quantile(times, 0.5), p10: quantile(times, 0.1), p90: quantile(times, 0.9), speedup: ratio(wall, variant), cpuSpeedup: ratio(cpu, variant) };
+  });
+}
+/** The slope of log time over log size, by least squares. */
+export function logSlope(points: readonly { readonly size: number; readonly ms: number }[]): number {
+  const logs = points.map((p) => [Math.log(p.size), Math.log(p.ms)] as const);
+  const mean = (i: 0 | 1): number => logs.reduce((sum, p) => sum + p[i], 0) / logs.length;
+  const [mx, my] = [mean(0), mean(1)];
+  return logs.reduce((s, [x, y]) => s + (x - mx) * (y - my), 0) / logs.reduce((s, [x]) => s + (x - mx) ** 2, 0);
+}
