@@ -1,5 +1,6 @@
 /** A card: what a paper claims, what it measured, what we measure, and whether that is the same. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
@@ -10,6 +11,7 @@ import type { DataSet } from "../../src/runtime/data/dataset.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { initialise } from "../../src/runtime/random.js";
+import { readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
 import { graphOf } from "../../src/targets.js";
 
@@ -79,6 +81,23 @@ export interface TrainedRun {
   readonly result: Evaluation;
   readonly epochs: number;
 }
+/** Weights at the moments that cards look at, kept beside the run's checkpoints as long as spec and epochs are the same. */
+function keptSnapshots(out: string, key: string): { found: ReadonlyMap<string, TensorMap> | undefined; keep: (s: ReadonlyMap<string, TensorMap>) => void } {
+  const index = join(out, "snapshots.json");
+  const file = (i: number): string => join(out, `snapshot-${i}.safetensors`);
+  const read = (): ReadonlyMap<string, TensorMap> | undefined => {
+    if (!existsSync(index)) return undefined;
+    const known = JSON.parse(readFileSync(index, "utf8")) as { key: string; names: readonly string[] };
+    return known.key === key ? new Map(known.names.map((name, i) => [name, readSafetensors(readFileSync(file(i)), file(i))])) : undefined;
+  };
+  return {
+    found: read(),
+    keep: (snapshots) => {
+      [...snapshots.values()].forEach((weights, i) => writeFileSync(file(i), writeSafetensors(weights)));
+      writeFileSync(index, JSON.stringify({ key, names: [...snapshots.keys()] }));
+    },
+  };
+}
 const runs = new Map<string, Promise<TrainedRun>>();
 /** Trains a spec on the digits with ONNX Runtime; asked for twice, it is done once. `epochs` counts unless the whole report was asked to be shorter. */
 export function trainedRun(key: string, text: string, preset: string, epochs: number, context: Context): Promise<TrainedRun> {
@@ -111,8 +130,15 @@ async function trainOnce(key: string, text: string, preset: string, epochs: numb
   };
   const out = join(context.work, key);
   mkdirSync(out, { recursive: true });
-  context.say(`training ${key} for ${epochs} epochs`);
-  await train(engine, description, data, { out, epochs }, { say: context.say, interrupted: () => false });
+  const kept = keptSnapshots(out, createHash("sha256").update(JSON.stringify([text, preset, epochs])).digest("hex"));
+  if (kept.found) {
+    context.say(`${key}: weights of the run before, in ${out}`);
+    for (const [name, weights] of kept.found) snapshots.set(name, weights);
+  } else {
+    context.say(`training ${key} for ${epochs} epochs`);
+    await train(engine, description, data, { out, epochs }, { say: context.say, interrupted: () => false });
+    kept.keep(snapshots);
+  }
   await inner.setParameters(snapshots.get(`epoch ${epochs}`) ?? {});
   return { network, description, data, engine: inner, snapshots, result: await evaluate(inner, description, data.test, program.batch), epochs };
 }

@@ -115,7 +115,7 @@ function withHeld(e: Node, place: Place): Node {
   const walk = (x: Node, bound: ReadonlyMap<string, number>): Node => {
     switch (x.t) {
       case "call":
-        if (x.fn === "stop" && x.args[0]) return heldNode(evaluateAll(x.args[0], place, bound));
+        if (x.fn === "stop" && x.args[0]) return { t: "value", value: evaluateAll(x.args[0], place, bound) };
         return { ...x, args: x.args.map((a) => walk(a, bound)) };
       case "binary": return { ...x, a: walk(x.a, bound), b: walk(x.b, bound) };
       case "negative": case "transpose": return { ...x, a: walk(x.a, bound) };
@@ -130,11 +130,6 @@ const containsStop = (e: Node): boolean => e.t === "call" ? e.fn === "stop" || e
   : e.t === "binary" ? containsStop(e.a) || containsStop(e.b)
     : e.t === "sum" ? containsStop(e.body) : e.t === "negative" || e.t === "transpose" || e.t === "slice" ? containsStop(e.a) : false;
 const evaluateAll = (e: Node, place: Place, bound: ReadonlyMap<string, number>): Matrix => evaluateNotation(e, place.scope(place.members, bound));
-/** A value written out, so that it needs no name. */
-function heldNode(m: Matrix): Node {
-  return { t: "name", name: `·${held.push(m) - 1}` };
-}
-const held: Matrix[] = [];
 function unrolled(x: Extract<Node, { t: "sum" }>, place: Place, bound: ReadonlyMap<string, number>, walk: (e: Node, bound: ReadonlyMap<string, number>) => Node): Node {
   const count = place.point.counts[x.index] ?? refuse(`how many values ${x.index} has is not known`);
   const terms = Array.from({ length: count }, (_, i) => {
@@ -151,13 +146,11 @@ function fixIndex(e: Node, index: string, to: number): Node {
     case "binary": return { ...e, a: go(e.a), b: go(e.b) };
     case "negative": case "transpose": case "slice": return { ...e, a: go(e.a) };
     case "sum": return e.index === index ? e : { ...e, body: go(e.body) };
-    case "number": return e;
+    case "number": case "value": return e;
   }
 }
-function valueOf(f: Node, step: LoggedStep, place: Place, members: readonly Matrix[]): number {
-  const scope = place.scope(members);
-  const value: Scope["value"] = (name, member) => (name.startsWith("·") ? held[Number(name.slice(1))] : scope.value(name, member));
-  const m = evaluateNotation(f, { ...scope, value });
+function scoreAt(f: Node, step: LoggedStep, place: Place, members: readonly Matrix[]): number {
+  const m = evaluateNotation(f, place.scope(members));
   return m.data.length === 1 ? (m.data[0] as number) : refuse(`${step.step}: the objective is no scalar`);
 }
 
@@ -168,7 +161,7 @@ function checkGradient(f: Node, slope: Node, step: LoggedStep, place: Place): vo
   const claimed = valuesAt(slope, step, place);
   place.members.forEach((member, k) => {
     const numeric = member.data.map((x, e) => {
-      const moved = (h: number): number => valueOf(fixed, step, place, place.members.map((m, i) => (i === k ? { ...m, data: m.data.map((v, j) => (j === e ? x + h : v)) } : m)));
+      const moved = (h: number): number => scoreAt(fixed, step, place, place.members.map((m, i) => (i === k ? { ...m, data: m.data.map((v, j) => (j === e ? x + h : v)) } : m)));
       const h = 1e-3 * Math.max(1, Math.abs(x));
       const central = (s: number): number => (moved(s) - moved(-s)) / (2 * s);
       return (4 * central(h / 2) - central(h)) / 3;
@@ -220,20 +213,20 @@ function checkUpdate(line: LoggedLine, after: Node, step: LoggedStep, known: Kno
     result.forEach((m, k) => { const e = apart(m.data, (forward[k] as Matrix).data); if (!(e <= equalTolerance)) refuse(`it is not the variable less ${step.rate} times the gradient; they differ by ${e.toExponential(1)}`); });
   } else if (line.rule === "proximal_gradient") {
     const h = withHeld(known.nonsmooth as Node, place);
-    checkMinimal((x) => valueOf(h, step, place, x) + squares(x, forward) / (2 * rate), result);
+    checkMinimal((x) => scoreAt(h, step, place, x) + squares(x, forward) / (2 * rate), result);
   } else if (line.rule === "proximal") {
     const fixed = withHeld(f, place);
-    checkMinimal((x) => valueOf(fixed, step, place, x) + squares(x, place.members) / (2 * rate), result);
+    checkMinimal((x) => scoreAt(fixed, step, place, x) + squares(x, place.members) / (2 * rate), result);
   } else if (line.rule === "exact") {
     const fixed = withHeld(f, place);
-    checkMinimal((x) => valueOf(fixed, step, place, x), result);
+    checkMinimal((x) => scoreAt(fixed, step, place, x), result);
   } else refuse(`there is no method ${line.rule}`);
 }
 /** Smooth and proximal parts differ from what is minimised by something that does not move with the variable. */
 function checkParts(known: Known, step: LoggedStep, place: Place): void {
   const parts = [known.smooth, known.nonsmooth].filter((e): e is Node => e !== undefined).map((e) => withHeld(e, place));
   const f = withHeld(known.minimised as Node, place);
-  const rest = (members: readonly Matrix[]): number => valueOf(f, step, place, members) - parts.reduce((s, e) => s + valueOf(e, step, place, members), 0);
+  const rest = (members: readonly Matrix[]): number => scoreAt(f, step, place, members) - parts.reduce((s, e) => s + scoreAt(e, step, place, members), 0);
   const positive = place.members.map((m) => ({ ...m, data: m.data.map((x) => 0.1 + Math.abs(x)) }));
   const [a, b] = [rest(positive), rest(positive.map((m) => ({ ...m, data: m.data.map((x) => 0.7 * x + 0.05) })))];
   if (Number.isFinite(a) && Number.isFinite(b) && Math.abs(a - b) > 1e-8 * Math.max(1, Math.abs(a))) refuse("the parts are not the parts of what is minimised");
@@ -338,14 +331,16 @@ function checkLine(line: LoggedLine, step: LoggedStep, known: Known, places: rea
   }
 }
 
+/** A log comes from anywhere; the type says only what it should be. */
+const isList = (x: unknown): boolean => Array.isArray(x);
+
 /** Every line's verdict; the log holds if all are ok. Lines after a refused one are checked on their own merits. */
 export function checkLog(log: ProofLog): readonly LineVerdict[] {
   const steps: readonly LoggedStep[] = log.steps;
-  if (log.format !== 1 || !(steps instanceof Array)) return [{ step: "", line: 0, rule: "", ok: false, why: "this is no proof log of format 1" }];
+  if (log.format !== 1 || !isList(steps)) return [{ step: "", line: 0, rule: "", ok: false, why: "this is no proof log of format 1" }];
   if (steps.length === 0) return [{ step: "", line: 0, rule: "", ok: false, why: "the log has no step" }];
   return steps.flatMap((step): readonly LineVerdict[] => {
     if (typeof step !== "object" || step === null || typeof step.step !== "string") return [{ step: "", line: 0, rule: "", ok: false, why: "a step of the log is none" }];
-    held.length = 0;
     const known: Known = {};
     const verdict = (line: number, rule: string, run: () => void): LineVerdict => {
       try {

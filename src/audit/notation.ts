@@ -5,6 +5,8 @@
 
 export type Node =
   | { readonly t: "number"; readonly value: number }
+  /** A value written out; never read from a text. */
+  | { readonly t: "value"; readonly value: Matrix }
   | { readonly t: "name"; readonly name: string; readonly member?: string }
   | { readonly t: "call"; readonly fn: string; readonly args: readonly Node[]; readonly options: ReadonlyMap<string, string> }
   | { readonly t: "sum"; readonly index: string; readonly body: Node }
@@ -368,6 +370,7 @@ export function evaluateSides(a: Node, inA: Scope, b: Node, inB: Scope): readonl
 function visit(e: Node, scope: Scope): Result {
   switch (e.t) {
     case "number": return scalar(e.value);
+    case "value": return e.value;
     case "name": return named(e, scope);
     case "negative": { const a = visit(e.a, scope); return isEye(a) ? { eye: -a.eye } : each(a, (x) => -x); }
     case "transpose": { const a = visit(e.a, scope); return isEye(a) ? a : turned(a); }

@@ -2,7 +2,6 @@
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;" };
 
 /** Characters that XML forbids, and marks that turn the direction of what follows, are shown as their code. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const unsafe = /[&<>"'`\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/g;
 export function escapeHtml(text: string): string {
   return text.replace(unsafe, (c) => entities[c] ?? `[U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
