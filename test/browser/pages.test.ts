@@ -1,6 +1,6 @@
 /** The pages in a real browser: mathematics and plots drawn, nothing fetched, usable on a phone, in the dark, on paper, by keyboard. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -49,6 +49,13 @@ describe.skipIf(command === undefined)("the pages in a browser", () => {
     expect(await page.evaluate(drawn("figure svg circle"))).toBeGreaterThan(30);
     expect(await page.evaluate(drawn("figure svg image"))).toBeGreaterThan(10);
     await page.screenshot(`audited-${name}`);
+  });
+  it.skipIf(!existsSync("docs/reproduce.html"))("the papers' claims: cards and pictures on a phone screen", async () => {
+    const page = await browser.open("docs/reproduce.html", { width: 390 });
+    await check(page);
+    expect(await page.evaluate(drawn(".card"))).toBeGreaterThan(8);
+    expect(await page.evaluate(drawn("figure svg"))).toBeGreaterThan(3);
+    await page.screenshot("reproduce-phone");
   });
   it("turns dark where the reader asks for it, with enough contrast", async () => {
     const colours = async (dark: boolean): Promise<string[]> => {
