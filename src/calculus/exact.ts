@@ -1,8 +1,8 @@
 /** The exact step: argmin of a quadratic, or of a quadratic c‖Z − V‖² with terms of the proximal table (language, section 5). */
 import { dimValue, type Dim } from "../expression/dim.js";
 import {
-  add, colsOf, contains, divide, type Expr, identity, indexSum, inverse, isScalar, isZero, multiply, negate, number, partsOf, reciprocal,
-  rowsOf, scalarProduct, termsOf, transpose,
+  add, colsOf, contains, divide, type Expr, freeIndices, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number,
+  partsOf, reciprocal, renameFreeIndex, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
@@ -82,11 +82,32 @@ function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | und
   return members === undefined ? undefined : members * Math.min(...(sizes as number[]));
 }
 
+/** What stands in `stop` as symbols of their own: constants to the minimiser, put back in what it gives. */
+function holding(give: (hold: (e: Expr) => Expr) => Expr): Expr {
+  const held = new Map<number, { readonly stopped: Expr; readonly name: string }>();
+  const hold = (e: Expr): Expr => {
+    if (!(e.kind === "apply" && e.fn === "stop")) return mapChildren(e, hold);
+    const known = held.get(e.id) ?? { stopped: e, name: `·stop${held.size + 1}` };
+    held.set(e.id, known);
+    const [index] = freeIndices(e);
+    return index === undefined ? symbol(known.name, "const", e.shape) : symbol(known.name, "const", e.shape, { kind: "variable", name: index });
+  };
+  const result = give(hold);
+  const back = new Map([...held.values()].map(({ stopped, name }) => [name, stopped]));
+  return back.size === 0 ? result : substitute(result, (s) => {
+    const stopped = back.get(s.name);
+    const [index] = stopped ? freeIndices(stopped) : [];
+    return stopped && index !== undefined && s.member ? renameFreeIndex(stopped, index, s.member) : stopped;
+  });
+}
+export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
+  return holding((hold) => heldMinimiser(hold(smooth), nonsmooth.map(hold), variable, value));
+}
 /**
  * argmin over the variable of `smooth` + `nonsmooth` (sums; both for minimisation), as an expression.
  * `value` gives the numbers of dims, for the test of singular Hessians.
  */
-export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
+function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
   const X = variableSymbol(variable);
   const G = isZero(smooth) ? smooth : expand(gradient(smooth, variable));
   const { left, right, scalar, constant } = split(G, X, variable);

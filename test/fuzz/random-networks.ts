@@ -16,7 +16,7 @@ export function randomNetwork(seed: number): string {
     const m = (rows: Size = r, cols: Size = c): string => matrix(rows, cols, left - 1, k);
     const leaf = (): string => {
       switch (`${r}${c}`) {
-        case "dn": return pick("Z", "Z", "Z", "X", "stop(Z)");
+        case "dn": return pick("Z", "Z", "Z", "X", "stop(0.7*Z + 0.1*X)");
         case "nd": return pick("Z'", "X'");
         case "dd": return pick("W", "W'", "(W + I)");
         case "nn": return "M";
