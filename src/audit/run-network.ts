@@ -15,6 +15,10 @@ export interface NetworkRun {
   readonly evaluateAt: (e: Expr, statement: UnrolledStatement, at?: ReadonlyMap<string, readonly Value[]>, indices?: ReadonlyMap<string, number>) => Value;
 }
 
+/** A free size that no input has told. */
+export class UnknownSize extends Error {
+  override name = "UnknownSize";
+}
 /** A matrix real[d, n] travels as [n, d]; in expressions it is d×n. Labels and tokens are counted from 1. */
 export function fromWire(type: { readonly kind: string; readonly rank: number }, shape: readonly number[], data: ArrayLike<number>): Value {
   const numbers = Float64Array.from(data, (x) => (type.kind === "real" ? x : x + 1));
@@ -64,7 +68,7 @@ export function runNetwork(network: UnrolledNetwork, weights: TensorMap, batch: 
   }
   const dims = (s: string): number => {
     const n = sizes.get(s);
-    if (n === undefined) throw new Error(`the size ${s} is not known`);
+    if (n === undefined) throw new UnknownSize(`the size ${s} is not known`);
     return n;
   };
   const environment = (statement: UnrolledStatement, at: ReadonlyMap<string, readonly Value[]> | undefined, indices: ReadonlyMap<string, number> | undefined): Environment => {

@@ -53,4 +53,10 @@ describe("crate-compile audit", () => {
     expect(run.stderr).toContain("no tensor X; it has Y");
     expect(failing("audit", file).stderr).toContain("--data");
   });
+  it("says which target the data lacks where the exact step needs one", () => {
+    writeFileSync(join(folder, "points.safetensors"), writeSafetensors({ x: { shape: [6, 2], data: Float64Array.from({ length: 12 }, () => random.normal()) } }, {}));
+    const run = failing("audit", "examples/redunet.srr", "--set", "L=1", "--data", join(folder, "points.safetensors"));
+    expect(run.status).toBe(1);
+    expect(run.stderr).toContain("label");
+  });
 });

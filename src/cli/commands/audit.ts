@@ -1,6 +1,8 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { type Audit, auditNetwork } from "../../audit/audit.js";
+import { type Audit, type AuditOptions, auditNetwork } from "../../audit/audit.js";
+import { UnknownSize } from "../../audit/run-network.js";
+import { MissingValue } from "../../numeric/evaluate.js";
 import { auditText } from "../../audit/audit-text.js";
 import type { CompiledNetwork } from "../../compile.js";
 import { describe } from "../../network/describe.js";
@@ -61,7 +63,7 @@ export async function audit(file: string, options: AuditCommand): Promise<void> 
   });
   const audited = runs.map((run): AuditRun => ({
     ...run,
-    audit: auditNetwork(network, {
+    audit: measured(network, data, {
       weights: run.values, batch: data.batch, samples: data.samples, construct,
       observer: (sample) => { if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${run.weights}: sample ${sample + 1} of ${data.samples}`); },
     }),
@@ -103,6 +105,16 @@ async function writePictures(
     if (existsSync(options.figures) && lstatSync(options.figures).isFile()) throw new UserFault(`${options.figures} is a file; --figures wants a folder`);
     writeFolder([...figures.map((f) => ({ path: `${f.id}.svg`, bytes: encode(f.svg) })), { path: "audit.csv", bytes: encode(table) }], options.figures, options.force ?? false);
     say(`${options.figures}: ${figures.length} figures and audit.csv`);
+  }
+}
+/** What is asked of data that does not have it is the user's to mend. */
+function measured(network: CompiledNetwork, data: AuditData, options: AuditOptions): Audit {
+  try {
+    return auditNetwork(network, options);
+  } catch (error) {
+    const given = Object.keys(data.batch).join(", ") || "nothing";
+    if (error instanceof MissingValue || error instanceof UnknownSize) throw new UserFault(`${error.message}; the data (${data.name}) gives ${given}`);
+    throw error;
   }
 }
 const auditJson = (network: string, data: string, runs: readonly AuditRun[]): object => ({
