@@ -40,7 +40,7 @@ export function equations(network: CompiledNetwork): readonly { readonly path: s
   return explainNetwork(network.typed, network.derivations).map((s) => ({
     path: s.name.replace(".", "/"),
     variable: s.variable,
-    text: `${s.variable} <- ${s.show(s.derivation.update)}`,
+    text: `${s.variable} <- ${s.show(s.update)}${s.where.map((d) => `; where ${s.show(d.name)} = ${s.show(d.value)}`).join("")}`,
   }));
 }
 

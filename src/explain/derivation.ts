@@ -3,7 +3,8 @@ import type { Derivation, DerivationLine } from "../calculus/derive.js";
 import type { Expr } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { latexExpr } from "./latex-expr.js";
-import type { TypedNetwork, TypedStep } from "../semantics/program.js";
+import type { TypedLayer, TypedLet, TypedNetwork, TypedStep } from "../semantics/program.js";
+import { abbreviations, type Definition } from "./abbreviate.js";
 
 /** What the left side of a line says. */
 export type LineSubject = "function" | "gradient" | "update" | "smooth" | "nonsmooth";
@@ -29,6 +30,10 @@ export interface ExplainedStep {
   readonly remarks: readonly string[];
   readonly step: TypedStep;
   readonly derivation: Derivation;
+  /** The derived update, under the names of the spec's lets. */
+  readonly update: Expr;
+  /** What those names stand for. */
+  readonly where: readonly Definition[];
   /** An expression as text, sizes under the names that the spec gives them. */
   readonly show: (e: Expr) => string;
   readonly latex: (e: Expr) => string;
@@ -50,11 +55,12 @@ function note(line: DerivationLine, step: TypedStep): string {
     case "lemma": return line.relation === "identity" ? `identity ${line.rule}` : `lemma ${line.rule}`;
   }
 }
-export function explainStep(network: TypedNetwork, layer: string | undefined, step: TypedStep, derivation: Derivation): ExplainedStep {
+export function explainStep(network: TypedNetwork, layer: string | undefined, step: TypedStep, derivation: Derivation, lets: readonly TypedLet[] = network.lets): ExplainedStep {
+  const { fold, used } = abbreviations(lets);
   const lines = derivation.lines.map((line): ExplainedLine => ({
-    subject: subjects[line.kind], rule: note(line, step), expression: line.expression,
+    subject: subjects[line.kind], rule: note(line, step), expression: fold(line.expression),
     relation: line.kind === "lemma" && line.relation === "approximation" ? "~" : "=",
-    replaced: line.applications,
+    replaced: line.applications.map((a) => ({ before: fold(a.before), after: fold(a.after), ...(a.when ? { when: fold(a.when) } : {}) })),
     ...(line.expanded ? { note: "multiplied out first" } : {}),
   }));
   const remarks: string[] = [];
@@ -69,20 +75,21 @@ export function explainStep(network: TypedNetwork, layer: string | undefined, st
   const name = layer === undefined ? step.name : `${layer}.${step.name}`;
   return {
     network: network.name, name, variable: derivation.variable.index === undefined ? derivation.variable.name : `${derivation.variable.name}[${derivation.variable.index}]`,
-    clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation, show: (e) => showExpr(e, undefined, network.showDim),
+    clause: `${step.sense} by ${method.name}`, lines, remarks, step, derivation, update: fold(derivation.update),
+    where: used([fold(derivation.update), ...lines.flatMap((l) => [l.expression, ...l.replaced.flatMap((r) => [r.before, r.after, ...(r.when ? [r.when] : [])])])]), show: (e) => showExpr(e, undefined, network.showDim),
     latex: (e) => latexExpr(e, undefined, network.showDim),
     ...(step.doc === undefined ? {} : { doc: step.doc }),
   };
 }
 /** Every step of a network, in order. */
 export function explainNetwork(network: TypedNetwork, derivations: ReadonlyMap<TypedStep, Derivation>): readonly ExplainedStep[] {
-  const one = (step: TypedStep, layer?: string): ExplainedStep[] => {
+  const one = (step: TypedStep, layer?: TypedLayer): ExplainedStep[] => {
     const derivation = derivations.get(step);
-    return derivation ? [explainStep(network, layer, step, derivation)] : [];
+    return derivation ? [explainStep(network, layer?.name, step, derivation, [...network.lets, ...(layer?.lets ?? [])])] : [];
   };
   return network.statements.flatMap((s) => {
     if (s.kind === "step") return one(s);
-    if (s.kind === "layer") return s.body.flatMap((x) => (x.kind === "step" ? one(x, s.name) : []));
+    if (s.kind === "layer") return s.body.flatMap((x) => (x.kind === "step" ? one(x, s) : []));
     return [];
   });
 }

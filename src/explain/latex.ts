@@ -28,8 +28,9 @@ export function latexBody(steps: readonly ExplainedStep[]): string {
         `\\[ \\text{where } ${step.latex(r.before)} ${line.relation === "~" ? "\\approx" : "="} ${step.latex(r.after)}${r.when ? ` \\quad\\text{when } ${step.latex(r.when)}` : ""} \\]`);
       return [`\\paragraph{${escapeLatexText(line.rule)}}`, `\\[ ${left(line, variable)} ${joint(line)} ${step.latex(line.expression)} \\]`, ...replaced].join("\n");
     });
+    const where = step.where.map((d) => `\\[ \\text{where } ${step.latex(d.name)} = ${step.latex(d.value)} \\]`);
     const doc = step.doc ? [escapeLatexText(step.doc), ""] : [];
-    return [`\\subsection*{${escapeLatexText(step.name)}: ${escapeLatexText(step.clause)}}`, ...doc, ...lines, ...step.remarks.map((r) => `\n${escapeLatexText(r)}`)].join("\n");
+    return [`\\subsection*{${escapeLatexText(step.name)}: ${escapeLatexText(step.clause)}}`, ...doc, ...lines, ...where, ...step.remarks.map((r) => `\n${escapeLatexText(r)}`)].join("\n");
   }).join("\n\n");
 }
 export function explainLatex(steps: readonly ExplainedStep[]): string {

@@ -25,7 +25,8 @@ export function explainText(steps: readonly ExplainedStep[]): string {
     });
     const head = `${step.network} · ${step.name}: ${step.clause}`;
     const doc = step.doc ? [`  ${step.doc.split("\n").join("\n  ")}`] : [];
-    return [head, ...doc, ...body, ...step.remarks.map((r) => `  (${r})`)].join("\n");
+    const where = step.where.map((d) => `  ${"where".padEnd(width)}  ${step.show(d.name)} = ${step.show(d.value)}`);
+    return [head, ...doc, ...body, ...where, ...step.remarks.map((r) => `  (${r})`)].join("\n");
   }).join("\n\n") + "\n";
 }
 export function explainJson(steps: readonly ExplainedStep[]): string {
@@ -35,7 +36,7 @@ export function explainJson(steps: readonly ExplainedStep[]): string {
       subject: l.subject, rule: l.rule, relation: l.relation, expression: s.show(l.expression),
       replaced: l.replaced.map((r) => ({ before: s.show(r.before), after: s.show(r.after), ...(r.when ? { when: s.show(r.when) } : {}) })),
     })),
-    remarks: s.remarks,
+    where: s.where.map((d) => ({ name: s.show(d.name), value: s.show(d.value) })), remarks: s.remarks,
   }));
   return `${JSON.stringify({ steps: value }, null, 2)}\n`;
 }

@@ -421,8 +421,10 @@ const commutative: ReadonlySet<FunctionName> = new Set(["hadamard", "max", "min"
 function makeApply(fn: FunctionName, args: readonly Expr[], options: Options, family?: ApplyExpr["family"]): ApplyExpr {
   const shape = functionRow(fn).shape(args.map((a) => a.shape), options);
   if (!shape) throw new Error(`${fn} of ${args.map((a) => shapeKey(a.shape)).join(", ")}`);
-  const of = commutative.has(fn) ? sortedIds(args) : args.map((a) => a.id).join(",");
-  const id = identify(`a${fn}(${of};${sortedOptions(options)}${family ? `;${family.index}:${family.size.key}@${indexTermKey(family.at)}` : ""})`);
+  // The name of a family's own index does not count, as that of a sum does not: the key speaks of its place.
+  const keyed = family ? args.map((a) => renameFreeIndex(a, family.index, { kind: "variable", name: `∘${familyDepth(a)}` })) : args;
+  const of = commutative.has(fn) ? sortedIds(keyed) : keyed.map((a) => a.id).join(",");
+  const id = identify(`a${fn}(${of};${sortedOptions(options)}${family ? `;${family.size.key}@${indexTermKey(family.at)}` : ""})`);
   return family ? { kind: "apply", fn, args, options, shape, family, id } : { kind: "apply", fn, args, options, shape, id };
 }
 
@@ -578,9 +580,24 @@ export function indexSum(index: string, size: Dim, body: Expr): Expr {
 }
 /** How deeply sums nest in an expression: bound places of different depth have different names. */
 function depthOf(e: Expr): number {
-  if (e.kind === "indexSum") return 1 + depthOf(e.body);
-  return Math.max(0, ...children(e).map(depthOf));
+  const known = sumDepths.get(e);
+  if (known !== undefined) return known;
+  const depth = e.kind === "indexSum" ? 1 + depthOf(e.body) : Math.max(0, ...children(e).map(depthOf));
+  sumDepths.set(e, depth);
+  return depth;
 }
+const sumDepths = new WeakMap<Expr, number>();
+
+/** The same for families inside families. */
+function familyDepth(e: Expr): number {
+  const known = familyDepths.get(e);
+  if (known !== undefined) return known;
+  const inside = Math.max(0, ...children(e).map(familyDepth));
+  const depth = e.kind === "apply" && e.family ? 1 + inside : inside;
+  familyDepths.set(e, depth);
+  return depth;
+}
+const familyDepths = new WeakMap<Expr, number>();
 
 const freeIndexCache = new WeakMap<Expr, ReadonlySet<string>>();
 /** The index names that stand free in an expression. */

@@ -122,7 +122,7 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   return [
     textOf("package.json", packageJson(input, sources.versions)),
     textOf("tsconfig.json", `${JSON.stringify({ compilerOptions, include: ["src"] }, null, 2)}\n`),
-    textOf(".npmrc", "onnxruntime-node-install=skip\n"),
+    ...(ort ? [textOf(".npmrc", "onnxruntime-node-install=skip\n")] : []),
     textOf(".gitignore", "node_modules\ndist\nrun\n"),
     textOf(".gitattributes", "*.onnx binary\n*.safetensors binary\nsrc/runtime/** linguist-vendored\n"),
     textOf("README.md", readme),
