@@ -6,7 +6,7 @@ import {
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
-import { proximal, variableSymbol } from "./proximal.js";
+import { NotInTable, proximal, variableSymbol } from "./proximal.js";
 
 export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
 /** Why there is no exact minimiser, in words for a message. */
@@ -101,7 +101,31 @@ function holding(give: (hold: (e: Expr) => Expr) => Expr): Expr {
   });
 }
 export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
-  return holding((hold) => heldMinimiser(hold(smooth), nonsmooth.map(hold), variable, value));
+  return holding((hold) => {
+    const [g, h] = [hold(smooth), nonsmooth.map(hold)];
+    try {
+      return heldMinimiser(g, h, variable, value);
+    } catch (fault) {
+      if (!(fault instanceof NoExactMinimiser) || fault.fault !== "not quadratic") throw fault;
+      // Huber's function and the barrier have gradients, and rows of the proximal table as well.
+      const [quadratic, others] = [termsOf(g).filter((t) => isQuadratic(t, variable)), termsOf(g).filter((t) => !isQuadratic(t, variable))];
+      if (quadratic.length === 0) throw fault;
+      try {
+        return heldMinimiser(add(quadratic), [...h, ...others], variable, value);
+      } catch (again) {
+        throw again instanceof NotInTable ? fault : again;
+      }
+    }
+  });
+}
+function isQuadratic(term: Expr, variable: Variable): boolean {
+  try {
+    split(expand(gradient(term, variable)), variableSymbol(variable), variable);
+    return true;
+  } catch (fault) {
+    if (fault instanceof NoExactMinimiser) return fault.fault !== "not quadratic";
+    throw fault;
+  }
 }
 /**
  * argmin over the variable of `smooth` + `nonsmooth` (sums; both for minimisation), as an expression.

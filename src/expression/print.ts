@@ -28,7 +28,7 @@ const positionalOptions: Partial<Record<FunctionName, readonly string[]>> = { pa
  * The expression in the language's notation. `budget` bounds the count of nodes visited: beyond it a part is shown as `…`,
  * since an expression that shares subexpressions can be exponentially long as text.
  */
-export function showExpr(e: Expr, budget = 200_000, dims: (d: Dim) => string = showDim): string {
+export function showExpr(e: Expr, budget = 40_000, dims: (d: Dim) => string = showDim): string {
   let left = budget;
   const render = (x: Expr): Text => {
     left -= 1;

@@ -13,9 +13,10 @@ const polishing = 2;
 const leastEigenvalue = 1e-9;
 /**
  * μ is never nearer to 2 than this allows. An eigenvalue at 1 becomes μ(2 − μ); at μ = 2 that is 0, which rounding in float32 makes
- * negative in one matrix of some thousand, and the iterations after it diverge. Small eigenvalues grow fourfold all the same.
+ * negative (in one matrix of some thousand; in most where the condition is large), and the iterations after it diverge. Small eigenvalues
+ * grow almost fourfold all the same.
  */
-const safest = 1e-4;
+const safest = 0.01;
 const scaling = (l: number): number => 2 / (1 + Math.max(l, safest));
 /** After one scaled iteration on eigenvalues in [l, 1], the least one. */
 function grown(l: number): number {

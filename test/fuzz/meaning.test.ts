@@ -1,0 +1,35 @@
+/** A hundred random networks, in CI; `npm run fuzz -- --meaning N` takes more. */
+import { describe, expect, it } from "vitest";
+import { runTfjs } from "../support/tfjs.js";
+import { judgeNetwork, onnxRuntimes } from "./judge-network.js";
+import { randomNetwork } from "./random-networks.js";
+
+const count = 100, first = 1000;
+
+describe("random networks", () => {
+  it(`${count} of them: gradients are slopes, steps minimise, and ONNX models compute what the statements say`, async () => {
+    let agreed = 0;
+    for (let seed = first; seed < first + count; seed++) {
+      const text = randomNetwork(seed);
+      const found = await judgeNetwork(text, seed);
+      expect(found.outcome, `network ${seed}: ${found.detail}\n${text}`).not.toBe("differs");
+      if (found.outcome === "agrees") agreed += 1;
+    }
+    expect(agreed).toBeGreaterThan(0.9 * count);
+  }, 120_000);
+  it("ten of them in TensorFlow.js too", async () => {
+    for (let seed = first; seed < first + 10; seed++) {
+      const text = randomNetwork(seed);
+      const found = await judgeNetwork(text, seed, { tfjs: runTfjs, "tfjs -O2": (n, w, f) => runTfjs(n, w, f, 2) });
+      expect(found.outcome, `network ${seed}: ${found.detail}\n${text}`).not.toBe("differs");
+    }
+  }, 60_000);
+  it("are told from networks that compute something else", async () => {
+    const text = randomNetwork(first);
+    const wrong = await judgeNetwork(text, first, { "wrong in the fourth digit": async (n, w, f) => {
+      const out = await onnxRuntimes["onnx -O0"]?.(n, w, f);
+      return { z: (out?.["z"] ?? new Float32Array()).map((x) => x * 1.001) };
+    } });
+    expect(wrong.outcome).toBe("differs");
+  });
+});
