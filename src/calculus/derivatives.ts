@@ -52,11 +52,12 @@ const onesLike = (X: Expr): Expr => ones(X.shape);
 const columnOf = (X: Expr): Expr => ones([rowsOf(X), one]);
 const rowOfOnes = (X: Expr): Expr => ones([one, colsOf(X)]);
 const count = (X: Expr): Expr => multiply(dimExpr(rowsOf(X)), dimExpr(colsOf(X)));
-const floor = number(1e-12);
+/** Formed when it is needed: an expression that outlives `resetExpressions` bears the number of some other one. */
+const floor = (): Expr => number(1e-12);
 const within = (v: Expr, c: Expr): Expr => apply("greater", [apply("abs", [v]), c]);
 const diag = (v: Expr): Expr => apply("diag", [v]);
 /** Norm floored so that a zero column gives 0 (language, section 13). */
-const floored = (norm: Expr): Expr => apply("max", [norm, floor]);
+const floored = (norm: Expr): Expr => apply("max", [norm, floor()]);
 const beyondTable = (name: string): NoDerivative => ({ none: `${name} has no derivative that the calculus knows` });
 const indicator: NoDerivative = {
   none: "it is 0 inside its set and infinite outside, so it has no gradient; use proximal_gradient, proximal or a surrogate (as)",

@@ -29,7 +29,8 @@ export interface ProximalRow {
 }
 
 const diag = (v: Expr): Expr => apply("diag", [v]);
-const tiny = number(1e-30);
+/** Formed when it is needed: an expression that outlives `resetExpressions` bears the number of some other one. */
+const tiny = (): Expr => number(1e-30);
 const spreadOver = (s: Expr, like: Expr): Expr => (isScalar(like) ? s : multiply(s, ones(like.shape)));
 const soft = (v: Expr, c: Expr): Expr => apply("soft_threshold", [v, c]);
 const step = (t: Expr, term: AtomicTerm | undefined): Expr => (term ? multiply(t, term.weight) : t);
@@ -39,16 +40,16 @@ const lessBy = (v: Expr, c: Expr): Expr => subtract(v, spreadOver(c, v));
 /** (1 − c/‖v‖)₊ v, 0 at v = 0. */
 const blockSoft = (v: Expr, c: Expr): Expr => {
   const norm = apply("norm2", [v]);
-  return multiply(relu(subtract(norm, c)), reciprocal(apply("max", [norm, tiny])), v);
+  return multiply(relu(subtract(norm, c)), reciprocal(apply("max", [norm, tiny()])), v);
 };
 const columnSoft = (v: Expr, c: Expr): Expr => {
   const norms = apply("colnorm", [v]);
-  return multiply(v, diag(hadamard([relu(lessBy(norms, c)), power(apply("max", [norms, tiny]), number(-1))])));
+  return multiply(v, diag(hadamard([relu(lessBy(norms, c)), power(apply("max", [norms, tiny()]), number(-1))])));
 };
 const clip = (v: Expr, lo: Expr, hi: Expr): Expr => apply("min", [apply("max", [v, lo]), hi]);
 const ballOf = (v: Expr, r: Expr): Expr => {
   const norms = apply("colnorm", [v]);
-  return multiply(v, diag(apply("min", [multiply(r, power(apply("max", [norms, tiny]), number(-1))), number(1)])));
+  return multiply(v, diag(apply("min", [multiply(r, power(apply("max", [norms, tiny()]), number(-1))), number(1)])));
 };
 const extra = (term: AtomicTerm | undefined, i = 0): Expr => term?.extra[i] ?? number(0);
 

@@ -81,6 +81,7 @@ let ids = new Map<string, number>();
 /** Forgets all expressions; those made before must not be compared with those made after. */
 export function resetExpressions(): void {
   ids = new Map();
+  fresh = 0;
 }
 function identify(key: string): number {
   spend(1 + key.length / 64);
