@@ -7,6 +7,7 @@ import { readOnnx } from "../../src/emit/onnx/inspect.js";
 import { describe as describeModel, initialValues } from "../../src/network/describe.js";
 import { planOf } from "../../src/targets.js";
 import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
+import { gradients } from "../../src/tensor/gradients.js";
 import type { Graph } from "../../src/tensor/graph.js";
 import { printPlan } from "../../src/tensor/print-plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
@@ -88,5 +89,25 @@ describe("attention as one operator", () => {
       expect(inner).toBeDefined();
       expect(attentions({ ...plan, outputs: [...plan.outputs, { name: "inner", node: inner?.id ?? 0 }] }).size).toBe(0);
     }
+  });
+});
+
+describe("deviations in gradients", () => {
+  const forward = (graph: Graph): Graph => {
+    const { graph: all, nodes } = gradients(graph, graph.outputs[0]?.node ?? -1, ["x"]);
+    const node = nodes.get("x") as number;
+    return { nodes: all.nodes, outputs: [{ name: "out", node, wire: all.nodes[node]?.axes.map((a) => a.name) ?? [] }] };
+  };
+  const graph = forward(graphOf(({ b, x }) => {
+    const y = b.standardize(x, "d", 1e-5, true);
+    return b.reduce("sum", b.binary("multiply", b.unary("exp", y), b.parameter("s", [b.axis(x, "d")])), b.axes(x).map((a) => a.name));
+  }));
+  const model = (sharedDeviations: boolean): Uint8Array => modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }), { sharedDeviations })[0]?.bytes as Uint8Array;
+  it("come from the LayerNormalization that has computed them, with the same values", async () => {
+    const [plain, shared] = [readOnnx(model(false)).operators, readOnnx(model(true)).operators];
+    expect(plain).toMatchObject({ Sqrt: 1 });
+    expect(shared["Sqrt"]).toBeUndefined();
+    expect(shared["ReduceMean"]).toBe((plain["ReduceMean"] ?? 0) - 2);
+    for (const bytes of [model(false), model(true)]) await expectSameOutputs(await sessionOf(bytes), graph, valuesFor(graph, { batch: 2, n: 3 }));
   });
 });

@@ -127,7 +127,7 @@ describe("training at every level", () => {
       const graph = parametersAsInputs(gradientGraph(level));
       const about = description(network);
       const inputs = [...about.inputs, ...about.parameters.map((p) => ({ name: p.name, kind: "real" as const, shape: p.shape }))];
-      const [file] = emitOnnx(schedule(graph, { flatRows: level > 0 }), { description: { ...about, inputs }, weights: {}, metadata: {}, doc: "", producerVersion: "test" }).files;
+      const [file] = emitOnnx(schedule(graph, { flatRows: level > 0 }), { description: { ...about, inputs }, weights: {}, metadata: {}, doc: "", producerVersion: "test", sharedDeviations: level > 0 }).files;
       const session = await ort.InferenceSession.create(file?.bytes as Uint8Array, { intraOpNumThreads: 1, logSeverityLevel: 3 });
       const float = (t: HostTensor): ort.Tensor => new ort.Tensor("float32", Float32Array.from(t.data), [...t.shape]);
       const out = await session.run({

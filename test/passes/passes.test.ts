@@ -1,7 +1,7 @@
 /** Each pass on a graph of a few lines: the text before and after, the same float64 values on both sides. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type GraphBuilder } from "../../src/tensor/builder.js";
+import type { GraphBuilder } from "../../src/tensor/builder.js";
 import { graphCost } from "../../src/tensor/cost.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import { affineIntoProduct } from "../../src/tensor/passes/affine-into-product.js";

@@ -19,7 +19,7 @@ export function trainingModels(training: Graph, evaluation: Graph, description: 
   if (!optimizer) throw new Error("the network has no optimizer");
   const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
     const { files } = emitOnnx(schedule(graph, scheduling), {
-      description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version,
+      description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version, sharedDeviations: scheduling.flatRows ?? false,
     });
     const [file] = files;
     if (!file) throw new Error("nothing was emitted");

@@ -6,9 +6,10 @@ import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
 import { type Attention, attentions } from "./attention.js";
+import { knownDeviations } from "./deviations.js";
 import { type Folded, foldPlan } from "./fold.js";
 import { bytesOf, floatTensor, GraphWriter, intTensor, type OnnxType } from "./graph-writer.js";
-import { type Lowering, lowerAffine, lowerAttention, lowerNode, onnxType } from "./lowering.js";
+import { type Lowering, lowerAffine, lowerAttention, lowerDeviation, lowerNode, onnxType } from "./lowering.js";
 import { type Initializer, modelBytes, type ModelParts, type NamedValue } from "./model-bytes.js";
 import { Sizes } from "./sizes.js";
 
@@ -32,6 +33,8 @@ export interface OnnxModel {
   readonly foldWeights?: boolean;
   /** LayerNormalization takes the scale and shift that follow it (true unless said). */
   readonly affineNormalization?: boolean;
+  /** Gradients take deviations from the LayerNormalization that has computed them (false unless said). */
+  readonly sharedDeviations?: boolean;
 }
 export interface EmittedFile {
   readonly name: string;
@@ -117,6 +120,8 @@ function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
   for (const i of turned.values()) writer.declare(i.name, { type: "float", shape: i.shape.map(dimNumber) });
   const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : affineNormalizations(plan);
   const attention: ReadonlyMap<number, Attention> = (model.opset ?? lowestOpset) < attentionOpset ? new Map() : attentions(plan);
+  const deviations: ReturnType<typeof knownDeviations> = model.sharedDeviations ? knownDeviations(plan) : new Map();
+  const inverseDeviations = new Map([...deviations.values()].map((n) => [n.id, writer.unique(`${readable(n)}/inverse_deviation`)]));
   const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
   const known = [...folded.constants.keys()];
@@ -127,9 +132,14 @@ function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
     if (name === undefined) throw new Defect(`plan node ${id} is used before it is emitted`);
     return name;
   };
-  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map() };
+  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map(), inverseDeviations };
   for (const node of plan.nodes) {
     if (!needed.has(node.id) || inner.has(node.id)) continue;
+    const inverse = inverseDeviations.get(deviations.get(node.id)?.id ?? -1);
+    if (inverse !== undefined && !own.has(node.id)) {
+      values.set(node.id, lowerDeviation(node, inverse, { ...shared, name: writer.unique(readable(node)) }));
+      continue;
+    }
     values.set(node.id, emitNode(node, shared, { folded, turned, affine: affine.get(node.id), attention: attention.get(node.id), own: own.get(node.id) }));
   }
   const outputs = plan.outputs.map(({ name, node }) => {

@@ -19,6 +19,8 @@ export interface OnnxNode {
   /** "" stands for an optional input that is left out. */
   readonly inputs: readonly string[];
   readonly output: string;
+  /** Further outputs, in the operator's order; "" stands for one that is left out. */
+  readonly more?: readonly string[];
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 export interface OnnxValue {
@@ -68,8 +70,8 @@ export class GraphWriter {
     return value;
   }
   /** A node whose one output is `output`, a name that is already the caller's own. */
-  node(opType: string, output: string, inputs: readonly string[], value: OnnxValue, attributes: Attributes = {}): string {
-    this.nodes.push({ opType, name: output, inputs, output, attributes });
+  node(opType: string, output: string, inputs: readonly string[], value: OnnxValue, attributes: Attributes = {}, more: readonly string[] = []): string {
+    this.nodes.push({ opType, name: output, inputs, output, attributes, ...(more.length === 0 ? {} : { more }) });
     return this.declare(output, value);
   }
   /** A constant under a name that says what it holds; equal ones are one. */
@@ -97,10 +99,11 @@ export class GraphWriter {
   /** The nodes that some wanted value needs, in order. */
   needed(outputs: readonly string[]): readonly OnnxNode[] {
     const wanted = new Set(outputs);
-    for (const node of [...this.nodes].reverse()) if (wanted.has(node.output)) for (const x of node.inputs) wanted.add(x);
-    return this.nodes.filter((n) => wanted.has(n.output));
+    for (const node of [...this.nodes].reverse()) if (gives(node, wanted)) for (const x of node.inputs) wanted.add(x);
+    return this.nodes.filter((n) => gives(n, wanted));
   }
 }
+const gives = (node: OnnxNode, wanted: ReadonlySet<string>): boolean => wanted.has(node.output) || (node.more ?? []).some((name) => name !== "" && wanted.has(name));
 
 /** The dims as numbers, or undefined where one is free. */
 export function numbersOf(shape: readonly Dim[]): readonly number[] | undefined {

@@ -22,6 +22,8 @@ export interface Lowering {
   readonly conditions: Map<number, string>;
   /** Values that an operator gave in another shape than the plan's: views of them start there. */
   readonly bare: Map<number, { readonly name: string; readonly shape: readonly Dim[] }>;
+  /** Standardisations whose 1/√(variance + eps) something reads: plan node → that value's name. */
+  readonly inverseDeviations: ReadonlyMap<number, string>;
   /** The name of the node at hand, which its last ONNX node bears. */
   readonly name: string;
 }
@@ -114,7 +116,11 @@ function layerNormalization(n: Node<"standardize">, l: Lowering, length: number,
   const ones = (): string => l.writer.constant(`constant/ones_${length}`, floatTensor([length], new Float32Array(length).fill(1)));
   const scale = affine?.scale === undefined ? ones() : l.operand(affine.scale);
   const shift = affine?.shift === undefined ? [] : [l.operand(affine.shift)];
-  return result(n, l, "LayerNormalization", [l.operand(n.x), scale, ...shift], { axis: -1, epsilon: { float: n.eps } });
+  const inverse = l.inverseDeviations.get(n.id);
+  const value = { type: "float", shape: n.shape } as const;
+  if (inverse !== undefined) l.writer.declare(inverse, { type: "float", shape: without(n.shape, n.shape.length - 1) });
+  const more = inverse === undefined ? [] : ["", inverse];
+  return l.writer.node("LayerNormalization", l.name, [l.operand(n.x), scale, ...shift], value, { axis: -1, epsilon: { float: n.eps } }, more);
 }
 function standardizeByParts(n: Node<"standardize">, l: Lowering): string {
   const last = n.shape.length - 1;
@@ -124,6 +130,15 @@ function standardizeByParts(n: Node<"standardize">, l: Lowering): string {
   const variance = mean("variance", step(l, "square", "Mul", [centred, centred], n.shape));
   const guarded = step(l, "guarded", "Add", [variance, l.writer.float(n.eps)], line);
   return result(n, l, "Div", [centred, step(l, "deviation", "Sqrt", [guarded], line)]);
+}
+/** √(variance + eps) of rows that a LayerNormalization has standardised, which gives it with a last axis of one. */
+export function lowerDeviation(node: PlanNode, inverse: string, l: Lowering): string {
+  const { shape } = l.writer.value(inverse);
+  const same = shape.length === node.shape.length && shape.every((d, i) => d.key === node.shape[i]?.key);
+  if (same) return result(node, l, "Reciprocal", [inverse]);
+  const deviation = step(l, "rows", "Reciprocal", [inverse], shape);
+  if (differByOnes(shape, node.shape) && node.shape.length === shape.length - 1) return result(node, l, "Squeeze", [deviation, l.writer.ints([shape.length - 1])]);
+  return result(node, l, "Reshape", [deviation, l.sizes.shape(reshapeSizes(shape, node.shape), l.name)]);
 }
 /** Scores that count, as the operator takes them: truth values. */
 function attentionMask(mask: NonNullable<Attention["mask"]>, l: Lowering): string {

@@ -77,7 +77,7 @@ export function modelBytes(model: ModelParts): Uint8Array {
       name: model.graphName,
       docString: model.doc,
       node: model.nodes.map((n) => ({
-        name: n.name, opType: n.opType, input: [...n.inputs], output: [n.output],
+        name: n.name, opType: n.opType, input: [...n.inputs], output: [n.output, ...(n.more ?? [])],
         attribute: Object.entries(n.attributes).map(([name, value]) => attributeProto(name, value)),
       })),
       input: model.inputs.map(valueInfo),
