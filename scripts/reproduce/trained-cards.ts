@@ -56,7 +56,7 @@ const figure3 = (which: keyof typeof curves) => async (context: Context): Promis
   const found = of(a.audits.at(-1)?.audit as Audit);
   return {
     ours: `${name} ${arrows(found, digits)} after ${a.run.epochs} epochs (test accuracy ${percent(accuracy(a.run))})`, holds: falls(found),
-    remark: `${auditSamples} test digits, 4 layers of 4 subspaces; one step up is allowed, as the paper's last layer has it.`,
+    remark: `${auditSamples} test digits, 4 layers of 4 subspaces; one step up is allowed, as the paper's last layer has it. Rate and sparsity were one card at first, which did not reproduce; apart they show which of the two.`,
     pictures: picturesFor(a, [figure], "fig3"),
   };
 };
@@ -68,7 +68,7 @@ const figure4 = (which: keyof typeof curves) => async (context: Context): Promis
   return {
     ours: `fall of ${curves[which].name} from the first to the last layer: ${rows.map((r) => `${r.name} ${percent(r.fall)}`).join(", ")}`,
     holds: last.fall > Math.max(0, first.fall),
-    remark: "A negative fall is a rise. Judged: it falls after training, and by more than before.",
+    remark: "A negative fall is a rise. Judged: it falls after training, and by more than before. Rate and sparsity were one card at first, which did not reproduce.",
     pictures: which === "rate" ? picturesFor(a, ["objective", "lemma-errors", "change-block-compress"], "fig4") : picturesFor(a, ["tokens"], "fig6"),
   };
 };
