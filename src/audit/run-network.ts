@@ -4,6 +4,7 @@ import { dependsOnIndex as dependsOn, type Expr } from "../expression/expr.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue, value, type Value } from "../numeric/matrix.js";
 import type { HostTensor, TensorMap } from "../runtime/contract.js";
+import { own as ownOf } from "../runtime/contract.js";
 import type { UnrolledNetwork, UnrolledStatement } from "../network/network.js";
 
 /** Values by name: of statements, inputs, targets, parameters. A family has its members in order. */
@@ -49,7 +50,7 @@ export function runNetwork(network: UnrolledNetwork, weights: TensorMap, batch: 
     if (d?.terms.length === 1 && power && only.powers.length === 1 && power[1] === 1 && only.numerator === 1 && only.denominator === 1 && n !== undefined && !sizes.has(power[0])) sizes.set(power[0], n);
   };
   for (const { name, type } of [...network.inputs, ...network.targets]) {
-    const given = batch[name];
+    const given = ownOf(batch, name);
     if (!given) continue;
     const whole = network.batchDim !== undefined;
     const part = whole ? { shape: given.shape, data: given.data } : sampleOf(given, sample);
@@ -59,7 +60,7 @@ export function runNetwork(network: UnrolledNetwork, weights: TensorMap, batch: 
     values.set(name, [v]);
   }
   for (const p of network.parameters) {
-    const t = weights[p.name];
+    const t = ownOf(weights, p.name);
     if (!t) continue;
     const own = p.shape.map((d) => dimValue(d) ?? 1);
     const size = own.reduce((a, b) => a * b, 1);

@@ -24,7 +24,7 @@ const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a *
 const show = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
 
 export function resolveWeights(parameters: readonly NetworkParameter[], file: TensorMap): ResolvedWeights {
-  const values: Record<string, HostTensor> = {};
+  const values: Record<string, HostTensor> = Object.create(null);
   const faults: WeightFault[] = [];
   const used = new Set<string>();
   for (const p of parameters) {

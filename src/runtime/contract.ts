@@ -10,6 +10,11 @@ export interface HostTensor {
 }
 export type TensorMap = Readonly<Record<string, HostTensor>>;
 
+/** What a map has of its own under a name: a spec may call things `constructor` or `toString`, which every object knows. */
+export function own<T>(map: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(map, name) ? map[name] : undefined;
+}
+
 /** An axis of the wire format: a size, or the name of an axis that stays free ("batch", an unsolved dim). */
 export type WireAxis = number | string;
 

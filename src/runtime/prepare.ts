@@ -73,7 +73,7 @@ const feeds: Readonly<Record<string, Feed>> = {
 /** `training`: the stream that augmentation draws from; `fed`: the stream of drawn inputs (a fixed one in evaluation). */
 export function prepare(batch: Batch, model: ModelDescription, training: Random | undefined, fed: Random): Batch {
   const program = model.training;
-  const result: Record<string, HostTensor> = { ...batch };
+  const result: Record<string, HostTensor> = Object.assign(Object.create(null), batch);
   for (const call of program?.augment ?? []) {
     const row = Object.hasOwn(augmentations, call.name) ? augmentations[call.name] : undefined;
     if (!row) throw new DataError(`there is no augmentation ${call.name}`);

@@ -1,4 +1,5 @@
 /** What is a tensor graph worth in float64? The plain interpreter that judges passes, gradients and emitters. */
+import { own } from "../runtime/contract.js";
 import { type Dim, dimSubstitute, dimNumber, dimValue } from "../expression/dim.js";
 import type { BinaryFunction, Graph, TensorNode, UnaryFunction } from "./graph.js";
 
@@ -298,8 +299,8 @@ export function evaluateNodes(graph: Graph, values: GraphValues): readonly Named
   };
   // Leaves first: they tell the free sizes.
   for (const node of graph.nodes) {
-    if (node.op === "input") results[node.id] = leaf(node, values.inputs[node.name], free);
-    if (node.op === "parameter") results[node.id] = leaf(node, values.parameters[node.name], free);
+    if (node.op === "input") results[node.id] = leaf(node, own(values.inputs, node.name), free);
+    if (node.op === "parameter") results[node.id] = leaf(node, own(values.parameters, node.name), free);
   }
   for (const node of graph.nodes) {
     if (node.op !== "input" && node.op !== "parameter") results[node.id] = evaluateNode(node, operand, free);

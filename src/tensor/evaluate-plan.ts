@@ -1,4 +1,5 @@
 /** What is a kernel plan worth in float64? The judge of every emitter, and what folds constants while emitting. */
+import { own } from "../runtime/contract.js";
 import { Defect } from "../diagnostics/declare.js";
 import { type Dim, dimNumber, dimSubstitute, dimSymbols, dimValue, solveDim } from "../expression/dim.js";
 import type { Plan, PlanNode, PlanOp } from "./plan.js";
@@ -37,7 +38,7 @@ interface Context {
 type Row<Op extends PlanOp["op"]> = (node: Extract<PlanNode, { readonly op: Op }>, c: Context) => Dense;
 
 function given(node: PlanNode & { readonly name: string }, values: PlanValues["inputs"]): Dense {
-  const value = values[node.name];
+  const value = own(values, node.name);
   if (!value) throw new Defect(`no value for ${node.op} ${node.name}`);
   return { shape: value.shape, data: Float64Array.from(value.data) };
 }
@@ -88,7 +89,7 @@ export function evaluatePlanNode(node: PlanNode, context: Context): Dense {
 /** What the inputs' shapes say about free sizes: axes that are a bare symbol first, then those that can be solved. */
 function sizesOf(plan: Plan, values: PlanValues): Sizes {
   const sizes = new Map(Object.entries(values.sizes ?? {}));
-  const axes = plan.nodes.flatMap((n) => (n.op === "input" ? n.shape.map((size, i) => ({ size, actual: values.inputs[n.name]?.shape[i] })) : []));
+  const axes = plan.nodes.flatMap((n) => (n.op === "input" ? n.shape.map((size, i) => ({ size, actual: own(values.inputs, n.name)?.shape[i] })) : []));
   const bare = axes.filter(({ size }) => dimSymbols(size).has(size.key));
   for (const { size, actual } of [...bare, ...axes]) {
     if (actual === undefined) continue;

@@ -45,7 +45,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const inputs = (batch: TensorMap): Record<string, HostTensor> => Object.fromEntries(Object.entries(batch).map(([k, v]) => [k, wide(v)]));
   const parameters = Object.fromEntries(Object.entries(others).map(([k, v]) => [k, wide(v)]));
   const built = evaluateGraph(graphOf(network, { construct: true }), { inputs: inputs(data.train.batch(chosen)), parameters });
-  const weights: Record<string, HostTensor> = { ...parameters };
+  const weights: Record<string, HostTensor> = Object.assign(Object.create(null), parameters);
   for (const p of captured) {
     const found = built.get(p.name);
     if (!found) throw new Error(`construction gave no ${p.name}`);

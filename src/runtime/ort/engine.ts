@@ -3,6 +3,7 @@
  * Works with onnxruntime-node, and with any other ONNX Runtime that has the same JavaScript interface.
  */
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
+import { own } from "../contract.js";
 
 /** What is used of `onnxruntime-node` (onnxruntime-web has the same). */
 export interface OrtTensor {
@@ -55,8 +56,8 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   const scalar = (x: number): OrtTensor => float([], Float32Array.of(x));
   const feedsFor = (s: OrtSession, batch: Batch, more: Record<string, OrtTensor>): Record<string, OrtTensor> =>
     Object.fromEntries(s.inputNames.flatMap((name) => {
-      const given = batch[name];
-      const tensor = more[name] ?? values.get(name) ?? state.get(name) ?? (given && onWire(name, given));
+      const given = own(batch, name);
+      const tensor = own(more, name) ?? values.get(name) ?? state.get(name) ?? (given && onWire(name, given));
       if (!tensor) throw new Error(`the step needs ${name}, which the batch does not have`);
       return [[name, tensor] as const];
     }));
@@ -114,14 +115,14 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     async parameters() { return host(values); },
     async setParameters(given) {
       for (const p of model.parameters) {
-        const t = given[p.name];
+        const t = own(given, p.name);
         if (t) values.set(p.name, float(p.shape, t.data));
       }
     },
     async optimizerState() { return host(state); },
     async setOptimizerState(given) {
       for (const name of state.keys()) {
-        const t = given[name];
+        const t = own(given, name);
         if (t) state.set(name, float(t.shape, t.data));
       }
     },
