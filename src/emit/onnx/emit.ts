@@ -2,6 +2,7 @@
 import { Defect } from "../../diagnostics/declare.js";
 import { type Dim, dimNumber, dimSymbol } from "../../expression/dim.js";
 import type { HostTensor, ModelDescription, TensorMap, WireTensor } from "../../runtime/contract.js";
+import { own } from "../../runtime/contract.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
@@ -62,7 +63,7 @@ function inputsOf(plan: Plan, description: ModelDescription): readonly NamedValu
   });
 }
 function weightTensor(weights: TensorMap, node: PlanNode & { readonly name: string }): Initializer {
-  const weight: HostTensor | undefined = weights[node.name];
+  const weight: HostTensor | undefined = own(weights, node.name);
   if (!weight) throw new Defect(`no weights for ${node.name}`);
   const expected = node.shape.map((d) => d.key).join(", ");
   if (weight.shape.join(", ") !== expected) throw new Defect(`${node.name} is [${weight.shape.join(", ")}], the plan says [${expected}]`);
