@@ -1,14 +1,16 @@
 /** From a compiled network to the files of a target: tensor graph, plan, emission. */
+import { occurrences } from "./audit/occurrences.js";
 import type { CompiledNetwork } from "./compile.js";
 import { at, DiagnosticError } from "./diagnostics/declare.js";
 import { notLowerable } from "./emit/diagnostics.js";
 import { emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
+import { dimSymbols } from "./expression/dim.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
 import { explainNetwork } from "./explain/derivation.js";
 import type { ModelDescription, TensorMap } from "./runtime/contract.js";
 import type { Graph } from "./tensor/graph.js";
 import { expressionTooLarge } from "./semantics/diagnostics.js";
-import { lowerNetwork, type LowerOptions } from "./tensor/lower.js";
+import { lowerNetwork, type LowerOptions, type Measure } from "./tensor/lower.js";
 import { NotLowerable } from "./tensor/lowered.js";
 import { optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
 import type { Plan } from "./tensor/plan.js";
@@ -22,7 +24,14 @@ export function graphOf(network: CompiledNetwork, options: LowerOptions, level: 
 export function optimisedGraphOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel): Optimised {
   return optimise(loweredGraph(network, options), level);
 }
+/** A size that nothing fed to the network shows: the count of samples, where it takes none, or a dim that stands in no input. */
+function unseenSize({ unrolled }: CompiledNetwork): string | undefined {
+  const seen = new Set(unrolled.inputs.flatMap((i) => i.type.shape.flatMap((d) => [...dimSymbols(d)])));
+  return unrolled.inputs.length === 0 ? "batch" : unrolled.freeDims.find((d) => !seen.has(d));
+}
 function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
+  const unseen = unseenSize(network);
+  if (unseen !== undefined) throw new DiagnosticError(notLowerable({ fn: `network ${network.typed.name}`, why: `no input shows the size ${unseen}` }, at(network.typed.span)));
   try {
     return withEffort(effort.lowering, () => lowerNetwork(network.unrolled, options));
   } catch (error) {
@@ -33,6 +42,13 @@ function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
 }
 export function planOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel = 0): Plan {
   return schedule(graphOf(network, options, level), { flatRows: level > 0 });
+}
+
+/** Each step's own objective before and after it, on the tokens as they are: `audit/block.3.compress/before`, `…/after`. */
+export function measuresOf(network: CompiledNetwork): readonly Measure[] {
+  return occurrences(network.typed, network.unrolled, network.derivations).flatMap((o) => ([["before", o.before], ["after", o.statement.target]] as const).map(([when, target]): Measure => ({
+    name: `audit/${o.place}/${when}`, value: o.spread(o.step.objective), numbers: o.statement.numbers, names: new Map([...o.statement.names, [o.step.variable, target]]),
+  })));
 }
 
 /** The update of every step as a line of text, by the step's place (`block/compress`). */

@@ -2,11 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { inverseValue, matmul } from "../../src/numeric/linalg.js";
 import { addValues, identityValue, scaleValue, transposeValue, value } from "../../src/numeric/matrix.js";
-import { compile } from "../../src/compile.js";
+import { compile, type CompiledNetwork } from "../../src/compile.js";
+import { DiagnosticError } from "../../src/diagnostics/declare.js";
+import { planOf } from "../../src/targets.js";
 import { verifyNetwork } from "../../src/audit/verify.js";
 import { Random } from "../../src/runtime/random.js";
 import { compileSpec, memoryHost, runOnnx } from "../support/build.js";
-import { worked } from "./judge-text.js";
+import { judge, worked } from "./judge-text.js";
 import { judgeNetwork } from "./judge-network.js";
 
 const inNetwork = (head: string, objective: string, step = "by gradient(rate: 0.1)"): string =>
@@ -83,5 +85,14 @@ describe("verify", () => {
   it("knows a rate that drops out of the update", () => {
     const network = compileSpec(inNetwork("param speed: real positive init constant(0.1)", "simplex(Z)", "by proximal(rate: speed*0.9^layer)"));
     expect(verifyNetwork(network.typed, network.derivations, { trials: 2, seed: 1 }).every((c) => c.ok)).toBe(true);
+  });
+});
+
+describe("a network whose sizes nothing shows", () => {
+  it.each(["network Z { output rate: real = 12 }", "network Z { dim n input x: real output y: real = x*total(ones(n)) }"])("%s is refused with a word", (text) => {
+    const [network] = compile(text, { file: "found.srr" }, memoryHost).networks;
+    expect(network).toBeDefined();
+    expect(() => planOf(network as CompiledNetwork, {})).toThrow(DiagnosticError);
+    expect(judge(text, memoryHost).outcome).toBe("diagnostics");
   });
 });
