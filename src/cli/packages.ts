@@ -9,7 +9,7 @@ import { writeSafetensors } from "../runtime/safetensors.js";
 import type { Graph } from "../tensor/graph.js";
 import type { LowerOptions } from "../tensor/lower.js";
 import type { OptimisationLevel } from "../tensor/passes/optimise.js";
-import { equations, graphOf, planOf } from "../targets.js";
+import { equations, graphOf, measuresOf, planOf } from "../targets.js";
 import { UserFault } from "./faults.js";
 import { writeFolder } from "./files.js";
 import { packageRoot, packageVersion } from "./root.js";
@@ -64,15 +64,17 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
     throw new UserFault(`network ${description.name} has no ${hasLoss ? "optimizer" : "loss"} in its train block, so there is no training step; --target tfjs or onnx makes a model of it`);
   }
   const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
+  const probing: LowerOptions = { probe: true, measures: measuresOf(network) };
   const onnx = (): readonly PackageFile[] => {
     const graph = (lowering: LowerOptions): Graph => graphOf(network, { loss: true, ...lowering }, options.level);
-    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph({ probe: true }), { flatRows: options.level > 0 });
+    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph(probing), { flatRows: options.level > 0 });
     return Object.entries(models as unknown as Record<string, Uint8Array>).map(([name, bytes]) => ({ path: `${name}.onnx`, bytes }));
   };
   const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);
   const parts = emitPackage({
     description, doc: network.typed.doc, equations: equations(network), spec: options.text, specName, version: packageVersion(),
     predict: planOf(network, {}, options.level), loss: hasLoss ? planOf(network, { loss: true, training: true }, options.level) : undefined,
+    probe: planOf(network, { loss: hasLoss, ...probing }, options.level),
     ...(options.onnx ? { onnx: onnx() } : {}),
     files: [...files, ...(options.weights ? [{ path: "weights.safetensors", bytes: writeSafetensors(options.weights, { specHash: description.specHash }) }] : [])],
   }, sources());

@@ -17,6 +17,8 @@ export interface ProgramOptions {
   readonly data?: PlainCall;
   readonly weights?: string;
   readonly out: string;
+  /** `--audit every:100`: steps between audits of a training run. */
+  readonly auditEvery?: number;
   /** Of `sample`. */
   readonly prompt?: string;
   readonly length?: number;
@@ -30,6 +32,7 @@ const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads", "leng
 const fractions: ReadonlySet<string> = new Set(["lr", "temperature"]);
 export const usage = `options: --engine ort|tfjs  --backend node-gpu|node|wasm|cpu  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
          --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR
+         --audit every:N (each step of the network measured while it trains, into audit.csv)
 of sample: --prompt TEXT  --length N  --temperature X`;
 
 export function parseArguments(argv: readonly string[]): ProgramOptions {
@@ -40,7 +43,7 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
       args: [...argv], strict: true,
       options: {
         engine: text, backend: text, epochs: text, steps: text, "batch-size": text, lr: text, seed: text, threads: text, data: text, weights: text, out: text,
-        prompt: text, length: text, temperature: text,
+        audit: text, prompt: text, length: text, temperature: text,
         resume: { type: "boolean" }, help: { type: "boolean" },
       },
     }));
@@ -57,12 +60,15 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     }
     return n;
   };
+  const every = values["audit"] === undefined ? undefined : /^every:([1-9]\d*)$/.exec(String(values["audit"]))?.[1];
+  if (values["audit"] !== undefined && every === undefined) throw new ArgumentFault(`--audit ${String(values["audit"])}: wants every:N, such as every:100`);
   const optional = <K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } => (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
   return {
     resume: values["resume"] === true, out: String(values["out"] ?? "run"),
     ...optional("engine", values["engine"] as string | undefined), ...optional("backend", values["backend"] as string | undefined), ...optional("epochs", number("epochs")), ...optional("steps", number("steps")),
     ...optional("batchSize", number("batch-size")), ...optional("learningRate", number("lr")), ...optional("seed", number("seed")), ...optional("threads", number("threads")),
     ...optional("data", values["data"] === undefined ? undefined : parseDataOption(String(values["data"]))), ...optional("weights", values["weights"] as string | undefined),
+    ...optional("auditEvery", every === undefined ? undefined : Number(every)),
     ...optional("prompt", values["prompt"] as string | undefined), ...optional("length", number("length")), ...optional("temperature", number("temperature")),
   };
 }

@@ -141,6 +141,8 @@ export interface TrainingEngine {
    * (`block.3.compress`) whose value is not finite, else the parameter from which on backwards the gradient is not.
    */
   locate?(batch: Batch): Promise<string | undefined>;
+  /** Everything that an audit reads: the variable after every step, `audit/<step>/before` and `/after`. */
+  probe?(batch: Batch): Promise<TensorMap>;
   /** Count of live device tensors, where the engine can tell; flat across steps. */
   tensorCount?(): number;
   dispose(): void;

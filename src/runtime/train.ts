@@ -1,4 +1,5 @@
 /** The training loop: one for every engine. */
+import { audit, auditHeader, auditLines } from "./audit.js";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkValues, loadCheckpoint, removeUnfinished, saveCheckpoint, type Progress } from "./checkpoint.js";
@@ -20,6 +21,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Values to start from in place of the initial ones. */
   readonly weights?: TensorMap;
+  /** Steps between audits of every network step, written to `audit.csv`. */
+  readonly auditEvery?: number;
   /** Seconds between checkpoints within an epoch. */
   readonly checkpointEvery?: number;
 }
@@ -142,6 +145,21 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, "last.safetensors")) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
   };
 
+  // Always of the same samples, so that the numbers of different steps can be compared.
+  const audited = options.auditEvery === undefined ? undefined
+    : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, Random.named(evaluationSeed, "feed"));
+  const auditFile = join(options.out, "audit.csv");
+  const writeAudit = async (step: number): Promise<void> => {
+    if (!audited) return;
+    if (!existsSync(auditFile)) onDisk(auditFile, () => writeFileSync(auditFile, auditHeader));
+    const lines = auditLines(step, await audit(engine, audited));
+    onDisk(auditFile, () => appendFileSync(auditFile, lines));
+  };
+  if (progress.step === 0) {
+    if (audited) onDisk(auditFile, () => writeFileSync(auditFile, auditHeader));
+    await writeAudit(0);
+  }
+
   while (progress.step < total) {
     const orderRandom = Random.from(progress.epochRandom);
     const order = orderRandom.shuffle(Array.from({ length: data.train.size }, (_, i) => i));
@@ -171,6 +189,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
         lastWord = Date.now();
       }
       if (progress.position < perEpoch) onDisk(log, () => appendFileSync(log, `${step},${progress.epoch + 1},${loss},${now},${seconds.toFixed(3)}\n`));
+      if (options.auditEvery !== undefined && (step % options.auditEvery === 0 || step === total)) await writeAudit(step);
       if (io.interrupted()) {
         const file = await save("last");
         io.say(`interrupted: the state after step ${step} is in ${file}; --resume goes on from it`);

@@ -14,7 +14,7 @@ import { GraphBuilder } from "./builder.js";
 import type { Axis, Graph } from "./graph.js";
 import { functionLowerings, lowerSlice } from "./lower-functions.js";
 import {
-  align, dropUnit, freshName, type FunctionLowering, type LowerContext, type Lowered, mapNode, scalarOf, sumOver, turned,
+  align, dropUnit, freshName, type FunctionLowering, type LowerContext, type Lowered, mapNode, NotLowerable, scalarOf, sumOver, turned,
 } from "./lowered.js";
 import { lowerInverse } from "./newton-schulz.js";
 import { lowerChain } from "./product.js";
@@ -26,8 +26,17 @@ export interface LowerOptions {
   readonly loss?: boolean;
   /** Dropout drops. */
   readonly training?: boolean;
+  /** Scalars besides, each an output under its name; those that have no lowering are left out. */
+  readonly measures?: readonly Measure[];
   /** Captures are computed from the batch and are outputs under their parameters' names; later statements read them. */
   readonly construct?: boolean;
+}
+/** A scalar expression in the scope of a statement: what an audit asks of a network while it trains. */
+export interface Measure {
+  readonly name: string;
+  readonly value: Expr;
+  readonly names: ReadonlyMap<string, string>;
+  readonly numbers: ReadonlyMap<string, number>;
 }
 const batchName = "batch";
 const batchSize = dimSymbol(batchName);
@@ -348,7 +357,22 @@ export function lowerNetwork(network: UnrolledNetwork, options: LowerOptions = {
   }
   for (const o of network.outputs) outputs.push(lowering.output(o.name, lowering.valueOf(o.value).value, o.type));
   if (options.loss && network.loss) outputs.push(lowerLoss(lowering, network, network.loss));
-  return lowering.builder.finish([...outputs, ...probes], inputs);
+  const measures = (options.measures ?? []).flatMap((m) => lowerMeasure(lowering, m));
+  return lowering.builder.finish([...outputs, ...probes, ...measures], inputs);
+}
+/** The mean over the batch. */
+function lowerMeasure(lowering: Lowering, measure: Measure): Graph["outputs"][number][] {
+  try {
+    const node = lowering.inScope(measure.names, measure.numbers, "audit", () => {
+      const b = lowering.builder;
+      const { node: value } = lowering.lower(measure.value);
+      return b.has(value, batchName) ? b.reduce("mean", value, [batchName]) : value;
+    });
+    return [{ name: measure.name, node, wire: [] }];
+  } catch (error) {
+    if (error instanceof NotLowerable) return [];
+    throw error;
+  }
 }
 function lowerLoss(lowering: Lowering, network: UnrolledNetwork, loss: Expr): Graph["outputs"][number] {
   const outputNames = new Map(network.outputs.map((o) => [o.name, o.value]));

@@ -26,6 +26,8 @@ export interface ModelInput {
   readonly predict: Plan;
   /** With the outputs and the output "loss". */
   readonly loss: Plan | undefined;
+  /** With the variable after every step and the measures of an audit. */
+  readonly probe?: Plan;
   readonly specName: string;
   readonly version: string;
 }
@@ -48,14 +50,15 @@ const packageName = (name: string): string => name.toLowerCase().replace(/[^a-z0
 export function emitModel(input: ModelInput, sources: Pick<PackageSources, "template">): string {
   const render = renderer(sources);
   const equations = new Map(input.equations.map((e) => [e.path, e]));
-  const names = new Names([...fileNames, "predict", "lossOf", "RunOptions", "options", "outputs"]);
+  const names = new Names([...fileNames, "predict", "lossOf", "probe", "RunOptions", "options", "outputs"]);
   const known = new Map<string, StepFunction>();
   const predict = writeModel(input.predict, equations, names, known);
   const loss = input.loss && writeModel(input.loss, equations, names, known);
+  const probe = input.probe && writeModel(input.probe, equations, names, known);
   const entries = (outputs: ReadonlyMap<string, string>): string => [...outputs].filter(([name]) => name !== "loss" || !loss)
     .map(([name, code]) => (name === code ? name : `${quoted(name)}: ${code}`)).join(", ");
-  const functions = [...predict.functions, ...(loss?.functions ?? [])].map((f) => f.text);
-  const body = [...functions, ...predict.body, ...(loss?.body ?? []), entries(predict.outputs), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
+  const functions = [...predict.functions, ...(loss?.functions ?? []), ...(probe?.functions ?? [])].map((f) => f.text);
+  const body = [...functions, ...predict.body, ...(loss?.body ?? []), ...(probe?.body ?? []), entries(predict.outputs), ...(probe ? [...probe.outputs.values()] : []), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
   const { description } = input;
   const sizes = (inputs: ModelDescription["inputs"]): string => [...sizeEntries(inputs)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
   const all = [...description.inputs, ...description.targets];
@@ -64,6 +67,7 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
   return render("model.ts", {
     title: commentText(description.name), intro: (input.doc ?? "").split("\n").filter((l) => l !== "").map(commentText), version: input.version, spec: commentText(input.specName),
     imports: imports.join(", "), sizeTypes: [...sizeEntries(all).keys()].map((n) => `readonly ${quoted(n)}: number`).join("; "), functions, inputs: wires(description.inputs), predictSizes: sizes(description.inputs), predictBody: predict.body, predictOutputs: entries(predict.outputs),
+    ...(probe ? { probeSizes: sizes(all), probeBody: probe.body, probeOutputs: [...probe.outputs].map(([name, code]) => `${quoted(name)}: ${code}`) } : {}),
     ...(loss && input.loss ? {
       lossInputs: wires(all), lossSizes: sizes(all), lossBody: loss.body,
       loss: loss.outputs.get("loss"), lossOutputs: entries(new Map([...loss.outputs].filter(([name]) => name !== "loss"))),

@@ -68,14 +68,19 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   // After a step that failed: the learned parameters whose new values would not be finite, in the network's order.
   let spoilt: readonly string[] = [];
   const finite = (t: OrtTensor | undefined): boolean => ((t?.data ?? []) as Float32Array).every((x) => Number.isFinite(x));
-  const firstUnfinite = async (batch: Batch): Promise<string | undefined> => {
+  let probing: OrtSession | undefined;
+  const probed = async (batch: Batch): Promise<{ readonly names: readonly string[]; readonly out: Record<string, OrtTensor> } | undefined> => {
     if (!models.probe) return undefined;
-    const probe = await ort.InferenceSession.create(models.probe, session);
-    const out = await probe.run(feedsFor(probe, batch, {}));
-    await probe.release?.();
-    // The steps stand in the order of the network; what follows from them comes last.
+    probing ??= await ort.InferenceSession.create(models.probe, session);
+    return { names: probing.outputNames, out: await probing.run(feedsFor(probing, batch, {})) };
+  };
+  const firstUnfinite = async (batch: Batch): Promise<string | undefined> => {
+    const found = await probed(batch);
+    if (!found) return undefined;
+    const { names, out } = found;
+    // An objective may be infinite where its value is not. The steps stand in the order of the network; what follows from them comes last.
     const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
-    return [...probe.outputNames].sort((a, b) => Number(ends.has(a)) - Number(ends.has(b))).find((name) => !finite(out[name]));
+    return names.filter((n) => !n.startsWith("audit/")).sort((a, b) => Number(ends.has(a)) - Number(ends.has(b))).find((name) => !finite(out[name]));
   };
 
   return {
@@ -95,6 +100,10 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
       }
       else spoilt = learned.map((p) => p.name).filter((name) => !finite(out[next(name)]));
       return { loss, gradientNorm };
+    },
+    async probe(batch) {
+      const found = await probed(batch);
+      return Object.fromEntries((found?.names ?? []).map((name) => [name, { shape: [...(found?.out[name]?.dims ?? [])], data: Float32Array.from((found?.out[name]?.data ?? []) as Float32Array) }]));
     },
     async locate(batch) {
       const forward = await firstUnfinite(batch);
@@ -129,6 +138,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     dispose() {
       void train.release?.();
       void evaluate.release?.();
+      void probing?.release?.();
     },
   };
 }

@@ -12,6 +12,7 @@ export interface GeneratedModel {
   readonly predict: (inputs: Tensors, run: RunOptions) => Tensors;
   /** The mean loss over the batch (a scalar) and the outputs, where the spec has a loss. */
   readonly lossOf?: (inputs: Tensors, run: RunOptions) => { readonly loss: tf.Tensor; readonly outputs: Tensors };
+  readonly probe?: (inputs: Tensors, run: RunOptions) => Tensors;
 }
 let models = 0;
 
@@ -59,6 +60,14 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
       const gradientNorm = Number.isFinite(loss) ? await optimizer.apply(gradients, { learningRate, step }) : Number.NaN;
       tf.dispose([value, ...Object.values(grads)]);
       return { loss, gradientNorm };
+    },
+    async probe(batch) {
+      const { probe } = model;
+      const probes = probe ? tf.tidy(() => probe(onDevice(batch), { parameters: values() })) : {};
+      const found: Record<string, HostTensor> = {};
+      for (const [name, t] of Object.entries(probes)) found[name] = await toHost(t);
+      tf.dispose(Object.values(probes));
+      return found;
     },
     async locate(batch) {
       const names: string[] = [];

@@ -1,0 +1,36 @@
+/** What each step claims, measured while the network trains: its objective before and after it, and the sparsity it leaves. */
+import type { Batch, HostTensor, TensorMap, TrainingEngine } from "./contract.js";
+
+export interface AuditRow {
+  /** `block.3.compress`. */
+  readonly step: string;
+  readonly before: number;
+  readonly after: number;
+  /** Share of entries that are not 0, after the step; undefined where the value is not probed. */
+  readonly nonZero: number | undefined;
+}
+export const auditHeader = "training_step,network_step,objective_before,objective_after,change,non_zero\n";
+
+const numberOf = (t: HostTensor | undefined): number => Number(t?.data[0] ?? Number.NaN);
+function nonZeroShare(t: HostTensor | undefined): number | undefined {
+  if (!t || t.data.length === 0) return undefined;
+  let count = 0;
+  for (let i = 0; i < t.data.length; i++) if (t.data[i] !== 0) count += 1;
+  return count / t.data.length;
+}
+/** Rows in the order of the network, from what an engine's probe gives. */
+export function auditRows(probed: TensorMap): readonly AuditRow[] {
+  return Object.keys(probed).flatMap((name): AuditRow[] => {
+    const m = /^audit\/(.+)\/before$/.exec(name);
+    if (!m?.[1]) return [];
+    return [{ step: m[1], before: numberOf(probed[name]), after: numberOf(probed[`audit/${m[1]}/after`]), nonZero: nonZeroShare(probed[m[1]]) }];
+  });
+}
+const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+/** Lines of `audit.csv`. */
+export function auditLines(trainingStep: number, rows: readonly AuditRow[]): string {
+  return rows.map((r) => `${[trainingStep, cell(r.step), r.before, r.after, r.after - r.before, r.nonZero ?? ""].join(",")}\n`).join("");
+}
+export async function audit(engine: TrainingEngine, batch: Batch): Promise<readonly AuditRow[]> {
+  return engine.probe ? auditRows(await engine.probe(batch)) : [];
+}
