@@ -102,7 +102,7 @@ if (options.report) {
   const given = (["language", "meaning", "kill"] as const).filter((n) => wanted(n) > 0).map((n) => `--${n} ${wanted(n)}`).join(" ");
   writeFileSync(join(root, "docs", "reliability.md"), `# Reliability, measured
 
-Written by \`npm run fuzz -- ${given} --seed ${seed} --report\`; the same command gives these counts again (times and memory are this run's).
+Written by \`npm run fuzz -- ${given} --seed ${seed} --report\`; the same command gives the same texts and networks again (times, memory and the moments of the kills are this run's).
 
 ${table}
 
