@@ -48,16 +48,56 @@ describe.each(runtimes)("ToST in %s", (_runtime, run) => {
   });
 });
 describe("ReduNet", () => {
-  it.each([["redunet-gaussian2d", 2], ["redunet-gaussian2d-3class", 3]] as const)("%s is built forward from data as its authors build it", (name, J) => {
+  const wide = (t: HostTensor) => ({ shape: t.shape, data: Float64Array.from(t.data) });
+  const built = (name: string, J: number) => {
     const { tensors } = fixture(name);
-    const graph = lowerNetwork(compileSpec(example("redunet"), { J }).unrolled, { construct: true, probe: true });
-    const wide = (t: HostTensor) => ({ shape: t.shape, data: Float64Array.from(t.data) });
-    const out = evaluateGraph(graph, { inputs: { x: wide(tensor(tensors, "input/X_train")), label: wide(tensor(tensors, "input/y_train")) }, parameters: {} });
-    for (const layer of [1, 2, 10, 50]) expect(relativeError(out.get(`flow.${layer}.expand`)?.data ?? [], tensor(tensors, `output/train.layer${layer}`).data)).toBeLessThan(1e-9);
+    const network = compileSpec(example("redunet"), { J });
+    const inputs = { x: wide(tensor(tensors, "input/X_train")), label: wide(tensor(tensors, "input/y_train")) };
+    return { tensors, network, values: evaluateGraph(lowerNetwork(network.unrolled, { construct: true, probe: true }), { inputs, parameters: {} }) };
+  };
+  const cases = [["redunet-gaussian2d", 2], ["redunet-gaussian2d-3class", 3]] as const;
+  it.each(cases)("%s is built forward from data as its authors build it", (name, J) => {
+    const { tensors, values } = built(name, J);
+    for (const layer of [1, 2, 10, 50]) expect(relativeError(values.get(`flow.${layer}.expand`)?.data ?? [], tensor(tensors, `output/train.layer${layer}`).data)).toBeLessThan(1e-9);
     for (const layer of [1, 10, 50]) {
-      expect(relativeError(out.get(`flow.${layer}.E`)?.data ?? [], tensor(tensors, `output/E.layer${layer}`).data)).toBeLessThan(1e-9);
-      expect(relativeError(out.get(`flow.${layer}.C`)?.data ?? [], tensor(tensors, `output/C.layer${layer}`).data)).toBeLessThan(1e-9);
+      expect(relativeError(values.get(`flow.${layer}.E`)?.data ?? [], tensor(tensors, `output/E.layer${layer}`).data)).toBeLessThan(1e-9);
+      expect(relativeError(values.get(`flow.${layer}.C`)?.data ?? [], tensor(tensors, `output/C.layer${layer}`).data)).toBeLessThan(1e-9);
     }
+  });
+  it.each(cases)("%s: R and Rᶜ after every layer, with the classes that the layer estimates", (name, J) => {
+    const { tensors, values } = built(name, J);
+    const count = tensor(tensors, "input/X_train").shape[0] ?? 0;
+    // d = 2: 0.5 logdet(I + d/(m eps) Z Z') of the samples chosen, by the formula for two rows.
+    const rate = (z: ArrayLike<number>, chosen: readonly number[]): number => {
+      const a = chosen.length === 0 ? 0 : 2 / (chosen.length * 0.1);
+      const sum = (f: (x: number, y: number) => number): number => a * chosen.reduce((s, i) => s + f(z[2 * i] as number, z[2 * i + 1] as number), 0);
+      return 0.5 * Math.log((1 + sum((x) => x * x)) * (1 + sum((_, y) => y * y)) - sum((x, y) => x * y) ** 2);
+    };
+    const all = Array.from({ length: count }, (_, i) => i);
+    for (let layer = 1; layer <= 50; layer++) {
+      const after = values.get(`flow.${layer}.expand`)?.data as Float64Array;
+      const entering = layer === 1 ? tensor(tensors, "input/X_train").data : (values.get(`flow.${layer - 1}.expand`)?.data as Float64Array);
+      const C = values.get(`flow.${layer}.C`)?.data as Float64Array;
+      const size = (j: number, i: number): number => Math.hypot(...[0, 1].map((r) => (C[4 * j + 2 * r] as number) * (entering[2 * i] as number) + (C[4 * j + 2 * r + 1] as number) * (entering[2 * i + 1] as number)));
+      const estimated = all.map((i) => Array.from({ length: J }, (_, j) => j).reduce((best, j) => (size(j, i) < size(best, i) ? j : best), 0));
+      const theirs = tensors[`output/train.estimated_class.layer${layer}`];
+      if (theirs) expect(estimated).toEqual([...theirs.data]);
+      const compressed = Array.from({ length: J }, (_, j) => {
+        const own = all.filter((i) => estimated[i] === j);
+        return (own.length / count) * rate(after, own);
+      }).reduce((x, y) => x + y, 0);
+      expect(Math.abs(rate(after, all) - (tensor(tensors, "output/train.loss_expd").data[layer - 1] as number)), `R, layer ${layer}`).toBeLessThan(1e-7);
+      expect(Math.abs(compressed - (tensor(tensors, "output/train.loss_comp").data[layer - 1] as number)), `Rc, layer ${layer}`).toBeLessThan(1e-7);
+    }
+  });
+  it.each(cases)("%s: the built network takes held-out samples where the authors' does, in float64, ONNX Runtime and TensorFlow.js", async (name, J) => {
+    const { tensors, network, values } = built(name, J);
+    const weights = Object.fromEntries(network.unrolled.parameters.map((p) => [p.name, values.get(p.name) as HostTensor]));
+    const x = tensor(tensors, "input/X_test");
+    const wanted = tensor(tensors, "output/test.layer50").data;
+    const exact = evaluateGraph(lowerNetwork(network.unrolled, {}), { inputs: { x: wide(x) }, parameters: weights as Parameters<typeof evaluateGraph>[1]["parameters"] });
+    expect(relativeError(exact.get("features")?.data ?? [], wanted)).toBeLessThan(1e-7);
+    for (const [runtime, run] of runtimes) expect(relativeError((await run(network, weights, { x }))["features"] ?? [], wanted), runtime).toBeLessThan(1e-4);
   });
 });
 describe.each(runtimes)("the classics in %s", (_runtime, run) => {
