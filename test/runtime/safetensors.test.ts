@@ -59,7 +59,7 @@ describe("safetensors that lie", () => {
     expect(Object.keys(readSafetensors(lying(many, 0), "w")).length).toBe(100_000);
     expect(() => readSafetensors(lying(`{"a":${"[".repeat(1_000_000)}`), "w")).toThrow(DataError);
     expect(() => readSafetensors(lying(`{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}`), "w")).toThrow(DataError);
-    expect(performance.now() - begin).toBeLessThan(10_000);
+    expect(performance.now() - begin).toBeLessThan(60_000); // a guard against squares of the count, not a speed
   });
   it("of any bytes at all give tensors or a DataError", () => {
     const good = writeSafetensors({ a: { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }, b: { shape: [2], data: Int32Array.of(7, 8) } });
