@@ -42,8 +42,6 @@ export interface Judgement {
 }
 export interface TrainedOptions {
   readonly smallSteps: number;
-  /** Of the full form, where the spec's own program takes too long for a page. */
-  readonly fullSteps?: number;
   /** What it reached in words, and a fault where that is not enough. */
   readonly judge: (j: Judgement) => { readonly reached: string; readonly fault?: string };
   readonly picture?: (session: Trained) => Promise<string>;
@@ -54,13 +52,11 @@ export const trained = (options: TrainedOptions): Kind => async (base) => {
   const batch = full ? description.training?.batch ?? 32 : 32;
   await engine.setParameters(initialise(description.parameters, description.seed));
   const before = await evaluate(engine, description, data.test, batch);
-  await train(engine, description, data, full ? { out, ...(options.fullSteps === undefined ? {} : { steps: options.fullSteps }) } : { out, steps: options.smallSteps, batchSize: batch }, { say: base.say, interrupted: () => false });
+  await train(engine, description, data, full ? { out } : { out, steps: options.smallSteps, batchSize: batch }, { say: base.say, interrupted: () => false });
   const best = loadBest(out, description.specHash);
   if (best) await engine.setParameters(best.parameters);
   const after = await evaluate(engine, description, data.test, batch);
-  const { reached, fault } = options.judge({ full, before, after, session });
-  const cut = full && options.fullSteps !== undefined ? ` after ${options.fullSteps.toLocaleString("en-US")} steps of its program` : "";
-  const verdict = { reached: `${reached}${cut}`, ...(fault === undefined ? {} : { fault }) };
+  const verdict = options.judge({ full, before, after, session });
   const picture = options.picture && full ? { picture: await options.picture(session) } : {};
   engine.dispose();
   return { ...verdict, ...picture, curve: curvesOf(join(out, "log.csv")) };
