@@ -8,7 +8,7 @@ import { showExpr } from "../expression/print.js";
 import type { DerivedNetwork } from "../network/derived.js";
 import { spreadLets } from "../network/lets.js";
 import { evaluate } from "../numeric/evaluate.js";
-import { relativeError } from "../numeric/matrix.js";
+import { relativeError, type Value } from "../numeric/matrix.js";
 import type { TypedLayer, TypedLet, TypedNetwork, TypedParam, TypedStatement, TypedStep } from "../semantics/program.js";
 import { networkPoint } from "./test-points.js";
 import { type Names, sameNames, translate } from "./translate.js";
@@ -129,6 +129,15 @@ function teller(network: TypedNetwork, names: Names): (e: Expr, layer: TypedLaye
 }
 type Comparison = { readonly equal: true; readonly numerically: boolean } | { readonly equal: false; readonly counterexample?: Counterexample };
 
+/** Sizes that fit each other in one network only have no point in common: there the two are not comparable. */
+function valuesAt(a: Expr, b: Expr, at: Parameters<typeof evaluate>[1]): readonly [Value, Value] | undefined {
+  try {
+    return [evaluate(a, at), evaluate(b, at)];
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
 function compare(a: Expr, b: Expr, network: TypedNetwork): Comparison {
   if (equalExpanded(a, b)) return { equal: true, numerically: false };
   if (!sameShape(a.shape, b.shape)) return { equal: false };
@@ -139,7 +148,9 @@ function compare(a: Expr, b: Expr, network: TypedNetwork): Comparison {
     if (!environment) continue;
     const free = new Map(network.indices.map((i) => [i.name, 1]));
     const at = { ...environment, indices: free };
-    const [x, y] = [evaluate(a, at), evaluate(b, at)];
+    const values = valuesAt(a, b, at);
+    if (!values) continue;
+    const [x, y] = values;
     const difference = relativeError(x, y);
     if (Number.isNaN(difference)) continue;
     tried += 1;

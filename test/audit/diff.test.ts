@@ -25,6 +25,9 @@ describe("diff", () => {
   it("finds a network equal to itself", () => {
     expect(diff(crate, crate)).toMatchObject({ verdict: "same", lemmas: [], differences: [] });
   });
+  it.each([["crate", "crate-alpha"], ["crate-mae", "crate"], ["tost", "tost-causal"], ["ista", "fista"]])("tells %s and %s apart, whose sizes need not fit each other", (a, b) => {
+    expect(diff(example(a), example(b)).verdict).toBe("different");
+  });
   it("sees through other names of parameters, indices and sizes", () => {
     const renamed = ista.replaceAll("A", "Dict").replaceAll("lambda", "weight").replace(/\bq\b/g, "atoms");
     const report = diff(ista, renamed);
