@@ -1,5 +1,5 @@
 /** What each step claims, measured while the network trains: its objective before and after it, and the sparsity it leaves. */
-import type { Batch, HostTensor, TensorMap, TrainingEngine } from "./contract.js";
+import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 
 export interface AuditRow {
   /** `block.3.compress`. */
@@ -33,4 +33,13 @@ export function auditLines(trainingStep: number, rows: readonly AuditRow[]): str
 }
 export async function audit(engine: TrainingEngine, batch: Batch): Promise<readonly AuditRow[]> {
   return engine.probe ? auditRows(await engine.probe(batch)) : [];
+}
+/**
+ * The first step of the network whose probed value is not finite. The steps stand in the network's order, what follows from them comes
+ * last; an objective may be infinite where its value is not, so audits do not count.
+ */
+export function firstUnfinite(probed: TensorMap, model: ModelDescription): string | undefined {
+  const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
+  return Object.keys(probed).filter((n) => !n.startsWith("audit/")).sort((a, b) => Number(ends.has(a)) - Number(ends.has(b)))
+    .find((name) => !(probed[name]?.data as ArrayLike<number> as Float32Array).every((x) => Number.isFinite(x)));
 }

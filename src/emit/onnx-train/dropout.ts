@@ -6,7 +6,7 @@ import type { GraphBuilder } from "../../tensor/builder.js";
 import type { Axis, Graph } from "../../tensor/graph.js";
 import { rewriteGraph } from "../../tensor/passes/rewrite.js";
 
-/** The input that holds a step's seed: a whole number, 0 … prime − 1. */
+/** The input that holds a step's seed: a whole number from 0; it counts modulo the prime. */
 export const seedName = "seed";
 /** The largest prime below 2²⁶. */
 export const seedPrime = 67_108_859;

@@ -33,7 +33,7 @@ export interface Equation {
 /** Names that the generated file imports or passes. */
 export const fileNames: readonly string[] = [
   "tf", "run", "at", "inputs", "layer", "Run", "Tensors", "matMul", "standardize", "rmsStandardize", "stopGradient", "dropout", "choose", "compare", "cumulate", "toInteger", "gelu",
-  "signOf", "spreadTo", "lookUp", "addRows", "parameter", "input", "seen", "sizesOf",
+  "signOf", "spreadTo", "lookUp", "addRows", "parameter", "input",
 ];
 const isLeaf = (n: PlanNode): boolean => n.op === "input" || n.op === "parameter";
 /** Cheap enough to be made where it is read, so that copies of a layer do not read it off the first one. */
@@ -121,9 +121,7 @@ function writeSegment(segment: Segment, plan: Plan, equations: ReadonlyMap<strin
     }
     const name = names.fresh(readable(node));
     codes.set(node.id, name);
-    // What a step gives is shown to whoever watches the run (audits, the search for a value that is not finite).
-    const watched = given && node.label !== "" && prefix !== "" ? `seen(run, ${nameCode(node.label, prefix)}, ${code})` : code;
-    lines.push(`const ${name} = ${watched};`);
+    lines.push(`const ${name} = ${code};`);
   }
   const given = segment.gives.map((id) => codes.get(id) ?? "");
   const last = lines.at(-1) ?? "";

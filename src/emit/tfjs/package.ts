@@ -74,7 +74,7 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
     } : {}),
   });
 }
-const kernelNames = ["addRows", "choose", "compare", "cumulate", "dropout", "gelu", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "seen", "signOf", "spreadTo", "standardize", "stopGradient", "toInteger"] as const;
+const kernelNames = ["addRows", "choose", "compare", "cumulate", "dropout", "gelu", "input", "lookUp", "matMul", "parameter", "rmsStandardize", "signOf", "spreadTo", "standardize", "stopGradient", "toInteger"] as const;
 type Render = (name: string, context: object) => string;
 function renderer(sources: Pick<PackageSources, "template">): Render {
   const handlebars = Handlebars.create();

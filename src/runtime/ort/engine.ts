@@ -2,6 +2,7 @@
  * Training on ONNX Runtime: each step is one run of `train.onnx`, whose outputs are the next step's inputs.
  * Works with onnxruntime-node, and with any other ONNX Runtime that has the same JavaScript interface.
  */
+import { firstUnfinite } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
 import { own } from "../contract.js";
 
@@ -51,8 +52,8 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   }
   const host = (map: ReadonlyMap<string, OrtTensor>): TensorMap =>
     Object.fromEntries([...map].map(([name, t]) => [name, { shape: [...t.dims], data: Float32Array.from(t.data as Float32Array) }]));
-  // Dropout is arithmetic on it, modulo this prime; a step without dropout does not ask for it.
-  const seedOf = (seed: number): OrtTensor => new ort.Tensor("int64", BigInt64Array.of(BigInt(seed % 67_108_859)), []);
+  // Dropout is arithmetic on it; a step without dropout does not ask for it.
+  const seedOf = (seed: number): OrtTensor => new ort.Tensor("int64", BigInt64Array.of(BigInt(seed)), []);
   const scalar = (x: number): OrtTensor => float([], Float32Array.of(x));
   const feedsFor = (s: OrtSession, batch: Batch, more: Record<string, OrtTensor>): Record<string, OrtTensor> =>
     Object.fromEntries(s.inputNames.flatMap((name) => {
@@ -69,18 +70,11 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   let spoilt: readonly string[] = [];
   const finite = (t: OrtTensor | undefined): boolean => ((t?.data ?? []) as Float32Array).every((x) => Number.isFinite(x));
   let probing: OrtSession | undefined;
-  const probed = async (batch: Batch): Promise<{ readonly names: readonly string[]; readonly out: Record<string, OrtTensor> } | undefined> => {
-    if (!models.probe) return undefined;
+  const probe = async (batch: Batch): Promise<TensorMap> => {
+    if (!models.probe) return {};
     probing ??= await ort.InferenceSession.create(models.probe, session);
-    return { names: probing.outputNames, out: await probing.run(feedsFor(probing, batch, {})) };
-  };
-  const firstUnfinite = async (batch: Batch): Promise<string | undefined> => {
-    const found = await probed(batch);
-    if (!found) return undefined;
-    const { names, out } = found;
-    // An objective may be infinite where its value is not. The steps stand in the order of the network; what follows from them comes last.
-    const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
-    return names.filter((n) => !n.startsWith("audit/")).sort((a, b) => Number(ends.has(a)) - Number(ends.has(b))).find((name) => !finite(out[name]));
+    const out = await probing.run(feedsFor(probing, batch, {}));
+    return host(new Map(probing.outputNames.map((name) => [name, out[name] as OrtTensor])));
   };
 
   return {
@@ -101,12 +95,9 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
       else spoilt = learned.map((p) => p.name).filter((name) => !finite(out[next(name)]));
       return { loss, gradientNorm };
     },
-    async probe(batch) {
-      const found = await probed(batch);
-      return Object.fromEntries((found?.names ?? []).map((name) => [name, { shape: [...(found?.out[name]?.dims ?? [])], data: Float32Array.from((found?.out[name]?.data ?? []) as Float32Array) }]));
-    },
+    probe,
     async locate(batch) {
-      const forward = await firstUnfinite(batch);
+      const forward = firstUnfinite(await probe(batch), model);
       if (forward !== undefined) return forward;
       // Backwards, what is not finite spreads from the later layers to the earlier: the last one affected is where it begins.
       const last = spoilt.at(-1);

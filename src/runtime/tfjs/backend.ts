@@ -4,7 +4,6 @@ import { dirname, sep } from "node:path";
 import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { DataError } from "../safetensors.js";
-import { mendGradients } from "./kernels.js";
 
 const require = createRequire(import.meta.url);
 
@@ -76,10 +75,7 @@ export async function startBackend(wanted?: string, threads?: number): Promise<B
   for (const [name, row] of Object.entries(backends)) {
     if (wanted !== undefined && wanted !== name) continue;
     const description = await row.start(threads);
-    if (description !== undefined) {
-      mendGradients();
-      return { name, description };
-    }
+    if (description !== undefined) return { name, description };
   }
   const why = [...reasons.values()].join("; ");
   throw new DataError(wanted === undefined ? `no TensorFlow.js backend works here: ${why}` : `backend ${wanted} does not work here: ${why}; ${backends[wanted]?.wants ?? ""}`);

@@ -1,5 +1,6 @@
 /** Training on TensorFlow.js: the generated model, its gradients by tfjs, our optimisers. */
 import * as tf from "@tensorflow/tfjs-core";
+import { firstUnfinite } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
 import { DataError } from "../safetensors.js";
 import type { Backend } from "./backend.js";
@@ -43,6 +44,17 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
   const onDevice = (batch: Batch): Tensors => Object.fromEntries(Object.entries(batch).map(([name, t]) =>
     [name, tf.tensor(labels.has(name) ? Int32Array.from(t.data) : t.data instanceof Float32Array ? t.data : Float32Array.from(t.data), [...t.shape], labels.has(name) ? "int32" : "float32")]));
   const toHost = async (t: tf.Tensor): Promise<HostTensor> => ({ shape: [...t.shape], data: Float32Array.from(await t.data()) });
+  /** All at once, and off the device. */
+  const takeToHost = async (tensors: Tensors): Promise<TensorMap> => {
+    const found: Record<string, HostTensor> = {};
+    for (const [name, t] of Object.entries(tensors)) found[name] = await toHost(t);
+    tf.dispose(Object.values(tensors));
+    return found;
+  };
+  const probe = async (batch: Batch): Promise<TensorMap> => {
+    const { probe: probeOf } = model;
+    return probeOf ? takeToHost(tf.tidy(() => probeOf(onDevice(batch), { parameters: values() }))) : {};
+  };
   const hasTargets = (batch: Batch): boolean => description.targets.every((t) => batch[t.name] !== undefined);
 
   return {
@@ -61,39 +73,18 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
       tf.dispose([value, ...Object.values(grads)]);
       return { loss, gradientNorm };
     },
-    async probe(batch) {
-      const { probe } = model;
-      const probes = probe ? tf.tidy(() => probe(onDevice(batch), { parameters: values() })) : {};
-      const found: Record<string, HostTensor> = {};
-      for (const [name, t] of Object.entries(probes)) found[name] = await toHost(t);
-      tf.dispose(Object.values(probes));
-      return found;
-    },
-    async locate(batch) {
-      const names: string[] = [];
-      const sums = tf.tidy(() => {
-        const found: tf.Tensor[] = [];
-        const watch = (name: string, value: tf.Tensor): void => { names.push(name); found.push(tf.sum(tf.abs(value))); };
-        const outputs = model.predict(onDevice(batch), { parameters: values(), watch });
-        for (const [name, t] of Object.entries(outputs)) watch(name, t);
-        return found;
-      });
-      const numbers = await Promise.all(sums.map(async (t) => Number((await t.data())[0])));
-      tf.dispose(sums);
-      return names.find((_, i) => !Number.isFinite(numbers[i]));
-    },
+    probe,
+    locate: async (batch) => firstUnfinite(await probe(batch), description),
     async evaluate(batch) {
-      const { loss, outputs } = tf.tidy(() => {
+      const { loss, outputs }: { readonly loss?: tf.Tensor; readonly outputs: Tensors } = tf.tidy(() => {
         const run = { parameters: values() };
-        if (model.lossOf && description.targets.length > 0 && hasTargets(batch)) return model.lossOf(onDevice(batch), run);
-        if (model.lossOf && description.targets.length === 0) return model.lossOf(onDevice(batch), run);
-        return { loss: undefined, outputs: model.predict(onDevice(batch), run) };
-      }) as { loss: tf.Tensor | undefined; outputs: Tensors };
-      const found: Record<string, HostTensor> = {};
-      for (const [name, t] of Object.entries(outputs)) found[name] = await toHost(t);
-      const number = loss ? Number((await loss.data())[0]) : undefined;
-      tf.dispose([...(loss ? [loss] : []), ...Object.values(outputs)]);
-      return number === undefined ? { outputs: found } : { loss: number, outputs: found };
+        return model.lossOf && hasTargets(batch) ? model.lossOf(onDevice(batch), run) : { outputs: model.predict(onDevice(batch), run) };
+      });
+      const found = await takeToHost(outputs);
+      if (!loss) return { outputs: found };
+      const number = Number((await loss.data())[0]);
+      loss.dispose();
+      return { loss: number, outputs: found };
     },
     async parameters() {
       const found: Record<string, HostTensor> = {};

@@ -11,8 +11,6 @@ export interface RunOptions {
   readonly parameters: Tensors;
   /** Where dropout drops: the training step's seed. */
   readonly dropout?: { seed: number };
-  /** Is shown what each step gives: `block.3.compress`. */
-  readonly watch?: (name: string, value: tf.Tensor) => void;
 }
 export function parameter(run: RunOptions, name: string): tf.Tensor {
   const found = Object.hasOwn(run.parameters, name) ? run.parameters[name] : undefined;
@@ -24,10 +22,6 @@ export function input(inputs: Tensors, name: string): tf.Tensor {
   if (!found) throw new DataError(`the batch has no ${name}`);
   return found;
 }
-export function seen(run: RunOptions, name: string, value: tf.Tensor): tf.Tensor {
-  run.watch?.(name, value);
-  return value;
-}
 
 const swapLast = (x: tf.Tensor): tf.Tensor => {
   const order = x.shape.map((_, i) => i);
@@ -35,13 +29,12 @@ const swapLast = (x: tf.Tensor): tf.Tensor => {
   [order[last - 1], order[last]] = [last, last - 1];
   return tf.transpose(x, order);
 };
-const flagsAreSlow = (): boolean => tf.getBackend() === "wasm";
 /** WebAssembly multiplies with a transpose flag 11 to 14 times slower than after a transpose; native kernels like the flags. */
 function product(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor {
-  if (!flagsAreSlow()) return tf.matMul(a, b, transposeA, transposeB);
+  if (tf.getBackend() !== "wasm") return tf.matMul(a, b, transposeA, transposeB);
   return tf.matMul(transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b);
 }
-/** Operands of equal batch axes. */
+/** Operands of equal batch axes. The gradient is made of quick products too: tfjs-core's own would take the slow flags. */
 export function matMul(a: tf.Tensor, b: tf.Tensor, transposeA = false, transposeB = false): tf.Tensor {
   const op = tf.customGrad((...args) => {
     const [x, y, save] = args as unknown as [tf.Tensor, tf.Tensor, tf.GradSaveFunc];
@@ -58,25 +51,6 @@ export function matMul(a: tf.Tensor, b: tf.Tensor, transposeA = false, transpose
   });
   return op(a, b);
 }
-/** tfjs-core's own products inside other gradients take the quick road too. */
-export function mendGradients(): void {
-  if (!flagsAreSlow()) return;
-  tf.unregisterGradient("BatchMatMul");
-  tf.registerGradient({
-    kernelName: "BatchMatMul",
-    inputsToSave: ["a", "b"],
-    gradFunc: (dyOf, saved, attributes) => {
-      const [a, b] = saved as [tf.Tensor, tf.Tensor];
-      const dy = dyOf as tf.Tensor;
-      const { transposeA, transposeB } = attributes as unknown as { transposeA: boolean; transposeB: boolean };
-      return {
-        a: () => (transposeA ? product(b, dy, transposeB, true) : product(dy, b, false, !transposeB)),
-        b: () => (transposeB ? product(dy, a, true, transposeA) : product(a, dy, !transposeA, false)),
-      };
-    },
-  });
-}
-
 type One = (x: tf.Tensor, save: tf.GradSaveFunc) => { value: tf.Tensor; gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor };
 /** An operation of one tensor with its own gradient. */
 const withGradient = (f: One): ((x: tf.Tensor) => tf.Tensor) => tf.customGrad(f as unknown as Parameters<typeof tf.customGrad>[0]) as (x: tf.Tensor) => tf.Tensor;
