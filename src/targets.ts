@@ -3,6 +3,7 @@ import { occurrences } from "./audit/occurrences.js";
 import type { CompiledNetwork } from "./compile.js";
 import { at, DiagnosticError } from "./diagnostics/declare.js";
 import { notLowerable } from "./emit/diagnostics.js";
+import { trainingModels, type TrainingModels } from "./emit/onnx-train/models.js";
 import { emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
 import { dimSymbols } from "./expression/dim.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
@@ -42,6 +43,20 @@ function loweredGraph(network: CompiledNetwork, options: LowerOptions): Graph {
 }
 export function planOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel = 0): Plan {
   return schedule(graphOf(network, options, level), { flatRows: level > 0 });
+}
+
+export interface TrainingBuild {
+  readonly description: ModelDescription;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly level: OptimisationLevel;
+  /** What the probing model shows besides the outputs; without it there is none. */
+  readonly probing?: LowerOptions;
+}
+/** The graphs of one training step, of evaluation and of probing, as models for ONNX Runtime. */
+export function trainingModelsOf(network: CompiledNetwork, { description, metadata, version, level, probing }: TrainingBuild): TrainingModels {
+  const graph = (options: LowerOptions): Graph => graphOf(network, { loss: true, ...options }, level);
+  return trainingModels(graph({ training: true }), graph({}), description, metadata, version, probing && graph(probing), { flatRows: level > 0 });
 }
 
 /** Each step's own objective before and after it, on the tokens as they are: `audit/block.3.compress/before`, `…/after`. */

@@ -1,23 +1,18 @@
 /** What is measured: networks at a level, as sessions of ONNX Runtime and as engines that train. */
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
-import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
+import { nodeHost } from "../../src/cli/host.js";
+import { type CompiledNetwork, compile } from "../../src/compile.js";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
-import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { describe, initialValues } from "../../src/network/describe.js";
 import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { graphOf, planOf } from "../../src/targets.js";
-import type { LowerOptions } from "../../src/tensor/lower.js";
+import { planOf, trainingModelsOf } from "../../src/targets.js";
 import type { OptimisationLevel } from "../../src/tensor/passes/optimise.js";
 
 export type Runner = () => Promise<unknown>;
-const host: Host = {
-  standardLibrary: (path) => (/^std\/[a-z]+$/.test(path) ? readFileSync(new URL(`../../src/${path}.srr`, import.meta.url), "utf8") : undefined),
-  readImport: (path) => ({ missing: `there is no file ${path}` }),
-};
 export function compileText(text: string, settings: Readonly<Record<string, number>> = {}, preset?: string): CompiledNetwork {
-  const { networks, diagnostics } = compile(text, { file: "bench.srr", settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, host);
+  const { networks, diagnostics } = compile(text, { file: "bench.srr", settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, nodeHost("-"));
   const [network] = networks;
   if (!network) throw new Error(diagnostics.map((d) => `${d.code} ${d.message}`).join("\n"));
   return network;
@@ -65,9 +60,7 @@ export async function inferenceOf(bytes: Uint8Array, description: ModelDescripti
 }
 export function ortEngine(network: CompiledNetwork, level: OptimisationLevel, threads: number): Promise<TrainingEngine> {
   const description = describeNetwork(network);
-  const graph = (lowering: LowerOptions): ReturnType<typeof graphOf> => graphOf(network, { loss: true, ...lowering }, level);
-  const models = trainingModels(graph({ training: true }), graph({}), description, {}, "bench", undefined, { flatRows: level > 0 });
-  return createOrtEngine(ort as unknown as Ort, description, models, { threads });
+  return createOrtEngine(ort as unknown as Ort, description, trainingModelsOf(network, { description, metadata: {}, version: "bench", level }), { threads });
 }
 /** A training step after the other, at a small rate. */
 export async function trainingOf(engine: TrainingEngine, description: ModelDescription, batch: Batch): Promise<Runner> {

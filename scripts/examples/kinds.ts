@@ -3,7 +3,6 @@ import * as ort from "onnxruntime-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
-import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { loadBest } from "../../src/runtime/checkpoint.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
@@ -12,15 +11,14 @@ import type { TensorMap } from "../../src/runtime/contract.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
 import { evaluateGraph } from "../../src/tensor/evaluate-graph.js";
 import { schedule } from "../../src/tensor/schedule.js";
-import { graphOf } from "../../src/targets.js";
-import { compileExample, type Curve, type Result, type Session, type Trained, wide } from "./run.js";
+import { graphOf, trainingModelsOf } from "../../src/targets.js";
+import { compileExample, type Curve, type Result, type Session, type Trained } from "./run.js";
 
 export type Kind = (session: Session) => Promise<Result>;
 
 async function engineOf(session: Session): Promise<Trained> {
   const { network, description } = session;
-  const lower = (options: Parameters<typeof graphOf>[1]) => graphOf(network, { loss: true, ...options });
-  const engine = await createOrtEngine(ort as unknown as Ort, description, trainingModels(lower({ training: true }), lower({}), description, {}, "examples"), { name: "ONNX Runtime" });
+  const engine = await createOrtEngine(ort as unknown as Ort, description, trainingModelsOf(network, { description, metadata: {}, version: "examples", level: 0 }), { name: "ONNX Runtime" });
   const fixed = initialise(description.parameters.filter((p) => !p.trainable), description.seed);
   const call = description.training?.data;
   if (!call) throw new Error("the spec has no data");
@@ -70,11 +68,11 @@ export const constructed = (): Kind => async (session) => {
   const call = description.training?.data;
   if (!call) throw new Error("the spec has no data");
   const data = await loadData(call, { model: description, baseDirectory: "examples", parameters: {} });
-  const batch = wide(data.train.batch(all(data.train.size)));
+  const batch = data.train.batch(all(data.train.size));
   const built = evaluateGraph(graphOf(network, { construct: true, probe: true }), { inputs: batch, parameters: {} });
   const weights = Object.fromEntries(description.parameters.map((p) => [p.name, { shape: p.shape, data: built.get(p.name)?.data ?? new Float64Array() }]));
   const test = data.test.batch(all(data.test.size));
-  const held = evaluateGraph(graphOf(network, {}), { inputs: wide(test), parameters: weights });
+  const held = evaluateGraph(graphOf(network, {}), { inputs: test, parameters: weights });
   const features = held.get("features");
   if (!features) throw new Error("the network has no features");
   // How far samples of different classes are from orthogonal, and those of one class from alike, in the held-out set.
@@ -106,7 +104,7 @@ export const agreeing = (free: Readonly<Record<string, number>>): Kind => async 
   const { files } = emitOnnx(schedule(graph), { description, weights, metadata: {}, doc: "", producerVersion: "examples" });
   const model = await ort.InferenceSession.create((files[0] as { bytes: Uint8Array }).bytes);
   const found = await model.run(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, new ort.Tensor("float32", t.data, t.shape)])));
-  const truth = evaluateGraph(graphOf(network, {}), { inputs: wide(feeds), parameters: wide(weights) });
+  const truth = evaluateGraph(graphOf(network, {}), { inputs: feeds, parameters: weights });
   const errors = description.outputs.map((o) => {
     const [a, b] = [found[o.name]?.data as Float32Array, truth.get(o.name)?.data as Float64Array];
     return b.reduce((m, x, i) => Math.max(m, Math.abs(x - (a[i] ?? Number.NaN))), 0) / b.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
@@ -121,7 +119,7 @@ export const convergence = (options: { readonly layers: string; readonly long: n
   const network = compileExample(session.row, { [options.layers]: layers });
   const { unrolled } = network;
   const random = Random.named(1, "convergence");
-  const parameters = wide({ ...initialise(session.description.parameters, 1), ...options.parameters });
+  const parameters = { ...initialise(session.description.parameters, 1), ...options.parameters };
   // The vector that is measured is made of a few atoms and noise where the spec has a dictionary; else it is drawn.
   const inputs = Object.fromEntries(session.description.inputs.map((w) => {
     const size = Number(w.shape[1]);

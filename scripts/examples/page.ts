@@ -1,4 +1,5 @@
 /** An example's page and figures. */
+import { ticks } from "../../src/audit/plot.js";
 import type { CompiledNetwork } from "../../src/compile.js";
 import { equations } from "../../src/targets.js";
 import { trainableCount } from "../../src/network/describe.js";
@@ -17,13 +18,6 @@ function thinned(points: readonly (readonly [number, number])[]): readonly (read
     const part = points.slice(i * size, (i + 1) * size);
     return [mean(part.map((p) => p[0])), mean(part.map((p) => p[1]))] as const;
   });
-}
-function ticks(low: number, high: number): readonly number[] {
-  const raw = (high - low) / 5 || 1;
-  const unit = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((k) => k * unit).find((s) => s >= raw) ?? raw;
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 }
 const short = (x: number): string => String(Number(x.toPrecision(3)));
 export function drawCurve(curve: Curve): string {

@@ -1,8 +1,9 @@
 /** Runs one example: compiles it, gives it to its kind, keeps what it reached. */
 import { mkdirSync, readFileSync } from "node:fs";
-import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
+import { nodeHost } from "../../src/cli/host.js";
+import { type CompiledNetwork, compile } from "../../src/compile.js";
 import { describe } from "../../src/network/describe.js";
-import type { HostTensor, ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
+import type { ModelDescription, TrainingEngine } from "../../src/runtime/contract.js";
 import type { DataSet } from "../../src/runtime/data/dataset.js";
 import type { Row } from "./rows.js";
 
@@ -33,25 +34,18 @@ export interface Result {
   readonly fault?: string;
   readonly curve?: Curve;
   readonly picture?: string;
-  readonly notes?: readonly string[];
 }
 export interface Outcome extends Result {
   readonly seconds: number;
   readonly network?: CompiledNetwork;
 }
-export const host: Host = {
-  standardLibrary: (path) => (/^std\/[a-z]+$/.test(path) ? readFileSync(`src/${path}.srr`, "utf8") : undefined),
-  readImport: (path) => ({ missing: `there is no file ${path}` }),
-};
 export function compileExample(row: Row, settings: Readonly<Record<string, number>>): CompiledNetwork {
   const text = readFileSync(`examples/${row.name}.srr`, "utf8");
-  const compilation = compile(text, { file: `examples/${row.name}.srr`, settings: new Map(Object.entries(settings)), ...(row.preset === undefined ? {} : { preset: row.preset }) }, host);
+  const compilation = compile(text, { file: `examples/${row.name}.srr`, settings: new Map(Object.entries(settings)), ...(row.preset === undefined ? {} : { preset: row.preset }) }, nodeHost(`examples/${row.name}.srr`));
   const [network] = compilation.networks;
   if (!network) throw new Error(compilation.diagnostics.map((d) => `${d.code} ${d.message}`).join("; ") || "no network");
   return network;
 }
-export const wide = (map: TensorMap): Record<string, HostTensor> =>
-  Object.fromEntries(Object.entries(map).map(([k, v]) => [k, { shape: v.shape, data: Float64Array.from(v.data) }]));
 
 export async function runExample(row: Row, options: { readonly full: boolean; readonly out: string; readonly say: (text: string) => void }): Promise<Outcome> {
   const started = Date.now();

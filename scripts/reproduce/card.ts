@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
-import { type CompiledNetwork, compile, type Host } from "../../src/compile.js";
+import { nodeHost } from "../../src/cli/host.js";
+import { type CompiledNetwork, compile } from "../../src/compile.js";
 import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { describe } from "../../src/network/describe.js";
 import type { ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
@@ -46,13 +47,9 @@ export interface Context {
   readonly epochs: number | undefined;
 }
 
-const host: Host = {
-  standardLibrary: (path) => (/^std\/[a-z]+$/.test(path) ? readFileSync(`src/${path}.srr`, "utf8") : undefined),
-  readImport: (path) => ({ missing: `there is no file ${path}` }),
-};
 export const example = (name: string): string => readFileSync(`examples/${name}.srr`, "utf8");
 export function compileText(text: string, settings: Readonly<Record<string, number>> = {}, preset?: string): CompiledNetwork {
-  const done = compile(text, { file: "card.srr", settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, host);
+  const done = compile(text, { file: "card.srr", settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, nodeHost("-"));
   const [network] = done.networks;
   if (!network) throw new Error(done.diagnostics.map((d) => `${d.code} ${d.message}`).join("; ") || "no network");
   return network;

@@ -2,14 +2,12 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { CompiledNetwork } from "../compile.js";
-import { trainingModels } from "../emit/onnx-train/models.js";
 import { emitPackage, type PackageFile, type PackageSources } from "../emit/tfjs/package.js";
 import type { ModelDescription, PlainValue, TensorMap } from "../runtime/contract.js";
 import { writeSafetensors } from "../runtime/safetensors.js";
-import type { Graph } from "../tensor/graph.js";
 import type { LowerOptions } from "../tensor/lower.js";
 import type { OptimisationLevel } from "../tensor/passes/optimise.js";
-import { equations, graphOf, measuresOf, planOf } from "../targets.js";
+import { equations, measuresOf, planOf, trainingModelsOf } from "../targets.js";
 import { UserFault } from "./faults.js";
 import { writeFolder } from "./files.js";
 import { packageRoot, packageVersion } from "./root.js";
@@ -66,9 +64,8 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
   const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
   const probing: LowerOptions = { probe: true, measures: measuresOf(network) };
   const onnx = (): readonly PackageFile[] => {
-    const graph = (lowering: LowerOptions): Graph => graphOf(network, { loss: true, ...lowering }, options.level);
-    const models = trainingModels(graph({ training: true }), graph({}), description, metadata, packageVersion(), graph(probing), { flatRows: options.level > 0 });
-    return Object.entries(models as unknown as Record<string, Uint8Array>).map(([name, bytes]) => ({ path: `${name}.onnx`, bytes }));
+    const models = trainingModelsOf(network, { description, metadata, version: packageVersion(), level: options.level, probing });
+    return Object.entries(models).map(([name, bytes]: [string, Uint8Array]) => ({ path: `${name}.onnx`, bytes }));
   };
   const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);
   const parts = emitPackage({
