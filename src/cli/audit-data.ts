@@ -1,6 +1,7 @@
 /** Samples for an audit: by the runtime's loaders, or tensors of a safetensors file under the inputs' names. */
 import { dirname, resolve } from "node:path";
 import type { ModelDescription, TensorMap } from "../runtime/contract.js";
+import type { DataSet } from "../runtime/data/dataset.js";
 import { loadData, parseDataOption } from "../runtime/data/load.js";
 import { prepare } from "../runtime/prepare.js";
 import { Random } from "../runtime/random.js";
@@ -30,18 +31,27 @@ export async function auditData(model: ModelDescription, options: AuditDataOptio
   if (model.inputs.length === 0 && model.targets.length === 0) return { name: "no data", batch: {}, samples: 1 };
   if (options.data?.endsWith(".safetensors")) return fromTensors(model, options.data, options.samples);
   if (options.data === "random") return drawn(model, options.samples ?? fewSamples, options.seed);
+  const set = await specData(model, options, ", a safetensors file of the inputs, or random");
+  const split = options.construct ? set.train : set.test;
+  const count = Math.min(split.size, options.samples ?? (options.whole ? split.size : fewSamples));
+  const chosen = chooseSamples(split.size, count, Random.named(options.seed, "audit"));
+  const batch = prepare(split.batch(chosen), model, undefined, Random.named(options.seed, "feed"));
+  return { name: set.name, batch, samples: count };
+}
+
+/** What `--data` names, relative to the working folder, or the spec's own source, relative to the spec. `more`: what else the command reads. */
+export async function specData(model: ModelDescription, options: Pick<AuditDataOptions, "data" | "specFile" | "weights">, more = ""): Promise<DataSet> {
   const call = options.data === undefined ? model.training?.data : parseDataOption(options.data);
-  if (!call || call.name === "none") throw new UserFault("the spec names no data; name some with --data (mnist, text:FILE, images:DIR, …, a safetensors file of the inputs, or random)");
+  if (!call || call.name === "none") throw new UserFault(`the spec names no data; name some with --data (mnist, text:FILE, images:DIR, …${more})`);
   const baseDirectory = options.data === undefined && options.specFile !== "-" ? dirname(resolve(options.specFile)) : process.cwd();
   // A source's calls of the spec keep their options (`gaussians(dim: 2)`) where only its name is given again.
   const wanted = options.data !== undefined && model.training?.data.name === call.name && call.positional.length === 0 ? model.training.data : call;
-  const set = await loadData(wanted, { model, baseDirectory, parameters: options.weights });
-  const split = options.construct ? set.train : set.test;
-  const count = Math.min(split.size, options.samples ?? (options.whole ? split.size : fewSamples));
-  const all = Array.from({ length: split.size }, (_, i) => i);
-  const chosen = count === split.size ? all : Random.named(options.seed, "audit").shuffle(all).slice(0, count);
-  const batch = prepare(split.batch(chosen), model, undefined, Random.named(options.seed, "feed"));
-  return { name: set.name, batch, samples: count };
+  return loadData(wanted, { model, baseDirectory, parameters: options.weights });
+}
+/** All samples, or so many drawn evenly: sources keep their classes together. */
+export function chooseSamples(size: number, count: number, random: Random): readonly number[] {
+  const all = Array.from({ length: size }, (_, i) => i);
+  return count >= size ? all : random.shuffle(all).slice(0, count);
 }
 
 /** As the model takes them, normalised if it wants that; the batch axis may be left out of a single sample. */

@@ -5,7 +5,9 @@ import {
   type ProductExpr, type Range, renameFreeIndex, type SliceExpr, type SumExpr, type SymbolExpr,
 } from "../expression/expr.js";
 import type { FunctionName } from "../expression/functions.js";
-import { type ProductLayout, productLayout, readingOrder } from "../expression/reading.js";
+import {
+  divisorOf, entrywiseLayout, isDivision, productLayout, type ProductLayout, readingOrder,
+} from "../expression/reading.js";
 import { escapeLatex, latexName, latexNumber } from "./latex-name.js";
 
 const level = { sum: 2, product: 3, power: 5, application: 5.5, atom: 6 } as const;
@@ -183,22 +185,10 @@ function renderFactors(factors: readonly Expr[], render: Render): Latex {
 }
 
 // ---------------------------------------------------------------- entry by entry
-function divisorOf(e: Expr): { base: Expr; exponent: number } | undefined {
-  if (e.kind !== "apply" || e.fn !== "power" || isScalar(e)) return undefined;
-  const [base, exponent] = e.args;
-  return base && exponent?.kind === "number" && exponent.value < 0 ? { base, exponent: -exponent.value } : undefined;
-}
-function isDivision(e: Expr): boolean {
-  return divisorOf(e) !== undefined || (e.kind === "apply" && e.fn === "hadamard" && e.args.every(divisorOf));
-}
 function renderHadamard(args: readonly Expr[], render: Render, front = "1"): Latex {
-  const flat = args.flatMap((a) => (a.kind === "apply" && a.fn === "hadamard" ? a.args : [a]));
-  const over = flat.filter((a) => !divisorOf(a)).map((a) => wrap(render(a), level.power));
-  const under = flat.flatMap((a) => {
-    const d = divisorOf(a);
-    if (!d) return [];
-    return d.exponent === 1 ? wrap(render(d.base), level.power) : entrywisePower(d.base, latexNumber(d.exponent).text, render).text;
-  });
+  const parts = entrywiseLayout(args);
+  const over = parts.over.map((a) => wrap(render(a), level.power));
+  const under = parts.under.map((d) => (d.exponent === 1 ? wrap(render(d.base), level.power) : entrywisePower(d.base, latexNumber(d.exponent).text, render).text));
   return { text: [over.length > 0 ? over.join(" \\odot ") : front, ...under].join(" \\oslash "), level: level.product };
 }
 function entrywisePower(base: Expr, exponent: string, render: Render): Latex {

@@ -5,7 +5,9 @@ import {
   type ProductExpr, type Range, renameFreeIndex, type SliceExpr, type SumExpr, type SymbolExpr,
 } from "../expression/expr.js";
 import type { FunctionName } from "../expression/functions.js";
-import { numberText, type ProductLayout, productLayout, readingOrder, shownName } from "../expression/reading.js";
+import {
+  divisorOf, entrywiseLayout, isDivision, numberText, productLayout, type ProductLayout, readingOrder, shownName,
+} from "../expression/reading.js";
 import { escapeHtml } from "./escape.js";
 
 const level = { sum: 2, product: 3, power: 5, application: 5.5, atom: 6 } as const;
@@ -213,22 +215,10 @@ function renderFactors(factors: readonly Expr[], render: Render): Piece {
 }
 
 // ---------------------------------------------------------------- entry by entry
-function divisorOf(e: Expr): { base: Expr; exponent: number } | undefined {
-  if (e.kind !== "apply" || e.fn !== "power" || isScalar(e)) return undefined;
-  const [base, exponent] = e.args;
-  return base && exponent?.kind === "number" && exponent.value < 0 ? { base, exponent: -exponent.value } : undefined;
-}
-function isDivision(e: Expr): boolean {
-  return divisorOf(e) !== undefined || (e.kind === "apply" && e.fn === "hadamard" && e.args.every(divisorOf));
-}
 function renderHadamard(args: readonly Expr[], render: Render, front = mn("1")): Piece {
-  const flat = args.flatMap((a) => (a.kind === "apply" && a.fn === "hadamard" ? a.args : [a]));
-  const over = flat.filter((a) => !divisorOf(a)).map((a) => wrap(render(a), level.power));
-  const under = flat.flatMap((a) => {
-    const d = divisorOf(a);
-    if (!d) return [];
-    return d.exponent === 1 ? wrap(render(d.base), level.power) : entrywisePower(d.base, mathNumber(d.exponent).text, render).text;
-  });
+  const parts = entrywiseLayout(args);
+  const over = parts.over.map((a) => wrap(render(a), level.power));
+  const under = parts.under.map((d) => (d.exponent === 1 ? wrap(render(d.base), level.power) : entrywisePower(d.base, mathNumber(d.exponent).text, render).text));
   const top = over.length === 0 ? [front] : over.flatMap((x, i) => (i === 0 ? [x] : [mo("⊙"), x]));
   return { text: mrow(...top, ...under.flatMap((x) => [mo("⊘"), x])), level: level.product };
 }

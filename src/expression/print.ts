@@ -5,7 +5,7 @@ import {
   renameFreeIndex, rowsOf, type SliceExpr, type SumExpr,
 } from "./expr.js";
 import type { FunctionName, OptionValue } from "./functions.js";
-import { type ProductLayout, numberText, productLayout, readingOrder, shownName } from "./reading.js";
+import { divisorOf, entrywiseLayout, isDivision, numberText, productLayout, type ProductLayout, readingOrder, shownName } from "./reading.js";
 
 /** Binding strengths of the language, loosest first. */
 const level = { comparison: 1, sum: 2, product: 3, power: 5, postfix: 6 } as const;
@@ -183,26 +183,13 @@ function renderUnder(p: ProductLayout, render: Render): string | undefined {
 
 // ---------------------------------------------------------------- functions
 const isHadamard = (e: Expr): boolean => e.kind === "apply" && e.fn === "hadamard";
-/** A matrix to a negative whole power, entry by entry: what `./` divides by. */
-function divisorOf(e: Expr): { base: Expr; exponent: number } | undefined {
-  if (e.kind !== "apply" || e.fn !== "power" || isScalar(e)) return undefined;
-  const [base, exponent] = e.args;
-  return base && exponent?.kind === "number" && exponent.value < 0 ? { base, exponent: -exponent.value } : undefined;
-}
-/** Written `… ./ X`, with nothing but scalars above. */
-function isDivision(e: Expr): boolean {
-  return divisorOf(e) !== undefined || (e.kind === "apply" && e.fn === "hadamard" && e.args.every(divisorOf));
-}
 
 /** `A .* B ./ C`; `front` stands before the divisors where all are. */
 function renderHadamard(args: readonly Expr[], render: Render, front = "1"): Text {
-  const flat = args.flatMap((a) => (a.kind === "apply" && a.fn === "hadamard" ? a.args : [a]));
-  const over = flat.filter((a) => !divisorOf(a)).map((a) => wrap(render(a), level.power));
-  const under = flat.flatMap((a) => {
-    const d = divisorOf(a);
-    if (!d) return [];
-    return d.exponent === 1 ? wrap(render(d.base), level.power) : `${wrap(render(d.base), level.postfix)}.^${numberText(d.exponent)}`;
-  });
+  const parts = entrywiseLayout(args);
+  const over = parts.over.map((a) => wrap(render(a), level.power));
+  const under = parts.under.map((d) =>
+    d.exponent === 1 ? wrap(render(d.base), level.power) : `${wrap(render(d.base), level.postfix)}.^${numberText(d.exponent)}`);
   return { text: [over.length > 0 ? over.join(" .* ") : front, ...under].join(" ./ "), level: level.product };
 }
 

@@ -1,6 +1,6 @@
 /** How a person arranges the parts of an expression: signs in front, fractions with a numerator and a denominator. */
 import type { Expr, NumberExpr, Power, ProductExpr, SumExpr } from "./expr.js";
-import { partsOf, sameShape } from "./expr.js";
+import { isScalar, partsOf, sameShape } from "./expr.js";
 
 /** ± coefficient · Π over / (divisor · Π under) · factors. All exponents are positive. */
 export interface ProductLayout {
@@ -73,4 +73,24 @@ export function numberText(value: number): string {
 /** A name from another scope (`lemma.p`) is shown without its scope. */
 export function shownName(name: string): string {
   return name.slice(name.lastIndexOf(".") + 1);
+}
+
+/** A matrix to a negative power, entry by entry: what `./` divides by. */
+export interface Divisor {
+  readonly base: Expr;
+  readonly exponent: number;
+}
+export function divisorOf(e: Expr): Divisor | undefined {
+  if (e.kind !== "apply" || e.fn !== "power" || isScalar(e)) return undefined;
+  const [base, exponent] = e.args;
+  return base && exponent?.kind === "number" && exponent.value < 0 ? { base, exponent: -exponent.value } : undefined;
+}
+/** Written `… ./ X`, with nothing but scalars above. */
+export function isDivision(e: Expr): boolean {
+  return divisorOf(e) !== undefined || (e.kind === "apply" && e.fn === "hadamard" && e.args.every(divisorOf));
+}
+/** `A .* B ./ C`: what stands above, and what is divided by. */
+export function entrywiseLayout(args: readonly Expr[]): { readonly over: readonly Expr[]; readonly under: readonly Divisor[] } {
+  const flat = args.flatMap((a) => (a.kind === "apply" && a.fn === "hadamard" ? a.args : [a]));
+  return { over: flat.filter((a) => !divisorOf(a)), under: flat.flatMap((a) => divisorOf(a) ?? []) };
 }
