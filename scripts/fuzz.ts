@@ -7,8 +7,9 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { judgeNetwork } from "../test/fuzz/judge-network.js";
+import { judgeNetwork, onnxRuntimes } from "../test/fuzz/judge-network.js";
 import { randomNetwork } from "../test/fuzz/random-networks.js";
+import { runTfjs } from "../test/support/tfjs.js";
 import { killTest } from "./kill.js";
 
 const root = resolve(fileURLToPath(import.meta.url), "..", "..");
@@ -75,7 +76,7 @@ async function meaning(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const number = seed * 1_000_000 + i;
     try {
-      const found = await judgeNetwork(randomNetwork(number), number);
+      const found = await judgeNetwork(randomNetwork(number), number, { ...onnxRuntimes, tfjs: runTfjs, "tfjs -O2": (n, w, f) => runTfjs(n, w, f, 2) });
       outcomes[found.outcome] = (outcomes[found.outcome] ?? 0) + 1;
       if (found.outcome === "differs") fault(`network ${number}: ${found.detail}`);
       else largest = Math.max(largest, found.largestError);
@@ -84,7 +85,7 @@ async function meaning(count: number): Promise<void> {
     }
     if (i % 100 === 99) say(`${i + 1} networks`);
   }
-  figures.push(["random networks", `${count}: ${outcomes["agrees"]} agree in derivation and ONNX Runtime, ${outcomes["refused"]} refused with a diagnostic, ${outcomes["differs"]} differ`],
+  figures.push(["random networks", `${count}: ${outcomes["agrees"]} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${outcomes["refused"]} refused with a diagnostic, ${outcomes["differs"]} differ`],
     ["largest error that float32's own rounding explains", largest.toExponential(1)]);
 }
 async function kill(count: number): Promise<void> {
@@ -107,7 +108,8 @@ Written by \`npm run fuzz -- ${given} --seed ${seed} --report\`; the same comman
 ${table}
 
 A text's outcome is a model or diagnostics: a thrown error, more than 2 s of work or more than 500 MB would be a fault, and the command would
-end with 1. A random network's derivation is held against finite differences and numeric minimisation, its ONNX models (plain and optimised)
+end with 1. A random network's derivation is held against finite differences and numeric minimisation, every pass of the
+optimiser against the graph before it (values and gradients, float64), its ONNX models and its TensorFlow.js model (plain and optimised)
 against the float64 run of its statements; what float32 may lose is 1e-5 and thirty times what a change of all inputs by half a unit in the
 last place does. \`npm test\` runs the same with 2,000 texts, 100 networks (ten in TensorFlow.js) and 3 kills.
 

@@ -56,7 +56,7 @@ export interface TrainingBuild {
 /** The graphs of one training step, of evaluation and of probing, as models for ONNX Runtime. */
 export function trainingModelsOf(network: CompiledNetwork, { description, metadata, version, level, probing }: TrainingBuild): TrainingModels {
   const graph = (options: LowerOptions): Graph => graphOf(network, { loss: true, ...options }, level);
-  return trainingModels(graph({ training: true }), graph({}), description, metadata, version, probing && graph(probing), { flatRows: level > 0 });
+  return trainingModels(graph({ training: true }), graph({}), description, metadata, version, probing && graph(probing), level);
 }
 
 /** Each step's own objective before and after it, on the tokens as they are: `audit/block.3.compress/before`, `…/after`. */

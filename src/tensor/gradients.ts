@@ -135,9 +135,10 @@ const rows: { readonly [Op in TensorOp["op"]]: Row<Op> } = {
     const centred = node.centred ? b.binary("subtract", node.x, b.reduce("mean", node.x, over)) : node.x;
     const variance = b.reduce("mean", b.unary("square", centred), over);
     const scale = b.unary("sqrt", b.binary("add", variance, b.fill(node.eps)));
-    const along = b.binary("multiply", node.id, b.reduce("mean", b.binary("multiply", g, node.id), over));
-    const mean = b.has(g, node.over) ? b.reduce("mean", g, over) : g;
-    const inner = node.centred ? b.binary("subtract", b.binary("subtract", g, mean), along) : b.binary("subtract", g, along);
+    // The mean of g∘y is that of (g − mean(g))∘y, since y is centred: g itself is read once.
+    const own = node.centred ? b.binary("subtract", g, b.has(g, node.over) ? b.reduce("mean", g, over) : g) : g;
+    const along = b.binary("multiply", node.id, b.reduce("mean", b.binary("multiply", own, node.id), over));
+    const inner = b.binary("subtract", own, along);
     give(node.x, b.binary("divide", inner, scale));
   },
   rename: (b, node, g, give) => give(node.x, b.rename(g, new Map([...node.names].map(([from, to]) => [to, from])))),

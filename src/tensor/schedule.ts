@@ -8,7 +8,7 @@ import type { Plan, PlanNode } from "./plan.js";
 import { kernelOf } from "./schedule/kernels.js";
 import { inOrder, layoutsOf, type Value } from "./schedule/layouts.js";
 import { PlanBuilder, planOperands, withPlanOperands } from "./schedule/plan-builder.js";
-import { flattenRows } from "./schedule/flat-rows.js";
+import { flattenBatches, flattenRows } from "./schedule/flat-rows.js";
 import { wantedOrders } from "./schedule/preferences.js";
 
 export { planOperands } from "./schedule/plan-builder.js";
@@ -33,6 +33,7 @@ export interface ScheduleOptions {
 export function schedule(graph: Graph, options: ScheduleOptions = {}): Plan {
   const builder = new PlanBuilder();
   const wanted = wantedOrders(graph);
+  const wantedOf = (id: number): readonly string[] => wanted[id] ?? [];
   const values: Value[] = [];
   const value = (id: number): Value => {
     const found = values[id];
@@ -41,7 +42,7 @@ export function schedule(graph: Graph, options: ScheduleOptions = {}): Plan {
   };
   for (const node of graph.nodes) {
     builder.path = node.path;
-    const result = kernelOf(node, { builder, value, wanted: wanted[node.id] ?? [] });
+    const result = kernelOf(node, { builder, value, wanted: wantedOf(node.id), wantedOf });
     const [own] = layoutsOf(result);
     if (own) builder.name(own.id, node.label);
     values.push(result);
@@ -51,7 +52,10 @@ export function schedule(graph: Graph, options: ScheduleOptions = {}): Plan {
     return { name: o.name, node: inOrder(builder, value(o.node), o.wire) };
   });
   const plan = pruned(builder.nodes, outputs);
-  if (!options.flatRows) return plan;
-  const flat = flattenRows(plan);
-  return pruned(flat.nodes, flat.outputs);
+  return options.flatRows ? prunedPlan(flattenRows(plan)) : plan;
+}
+const prunedPlan = (plan: Plan): Plan => pruned(plan.nodes, plan.outputs);
+/** The plan with one leading axis in every batched product. */
+export function withFlatBatches(plan: Plan): Plan {
+  return prunedPlan(flattenBatches(plan));
 }

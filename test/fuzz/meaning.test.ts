@@ -1,6 +1,12 @@
 /** A hundred random networks, in CI; `npm run fuzz -- --meaning N` takes more. */
 import { describe, expect, it } from "vitest";
 import { runTfjs } from "../support/tfjs.js";
+import { rewriteGraph } from "../../src/tensor/passes/rewrite.js";
+import type { Pass } from "../../src/tensor/passes/pass.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { initialise } from "../../src/runtime/random.js";
+import { compileSpec } from "../support/build.js";
+import { firstWrongPass } from "./judge-passes.js";
 import { judgeNetwork, onnxRuntimes } from "./judge-network.js";
 import { randomNetwork } from "./random-networks.js";
 
@@ -24,6 +30,21 @@ describe("random networks", () => {
       expect(found.outcome, `network ${seed}: ${found.detail}\n${text}`).not.toBe("differs");
     }
   }, 60_000);
+  it("show a pass that changes a value", () => {
+    const network = compileSpec(randomNetwork(first));
+    const about = describeModel(network.unrolled, { compiler: "fuzz", specHash: "", seed: 1 });
+    const feeds = Object.fromEntries(about.inputs.map((i) => {
+      const shape = [1, ...i.shape.slice(1).map(Number)];
+      return [i.name, { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, k) => Math.sin(k + 1)) }];
+    }));
+    const wrong: Pass = {
+      name: "wrong", level: 1, why: "a test that cannot fail is a defect",
+      run: (graph) => rewriteGraph(graph, (node, { builder: b, of }) => (node.op === "contract" ? b.binary("multiply", b.contract(of(node.a), of(node.b), node.over), b.fill(1 + 1e-6)) : undefined)),
+    };
+    const values = [network, initialise(about.parameters, 1), feeds, 1e-9] as const;
+    expect(firstWrongPass(...values)).toBeUndefined();
+    expect(firstWrongPass(...values, [wrong])).toMatch(/^wrong changes z by /);
+  });
   it("are told from networks that compute something else", async () => {
     const text = randomNetwork(first);
     const wrong = await judgeNetwork(text, first, { "wrong in the fourth digit": async (n, w, f) => {

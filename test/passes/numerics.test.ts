@@ -145,7 +145,7 @@ describe("training at every level", () => {
     const about = description(network);
     const losses = async (level: OptimisationLevel): Promise<readonly number[]> => {
       const graph = (lowering: LowerOptions): Graph => graphOf(network, { loss: true, ...lowering }, level);
-      const models = trainingModels(graph({ training: true }), graph({}), about, {}, "test", undefined, { flatRows: level > 0 });
+      const models = trainingModels(graph({ training: true }), graph({}), about, {}, "test", undefined, level);
       const engine = await createOrtEngine(ort as unknown as Ort, about, models, { threads: 1 });
       await engine.setParameters(weights);
       const found: number[] = [];

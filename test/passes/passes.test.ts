@@ -5,13 +5,15 @@ import type { GraphBuilder } from "../../src/tensor/builder.js";
 import { graphCost } from "../../src/tensor/cost.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import { affineIntoProduct } from "../../src/tensor/passes/affine-into-product.js";
+import { centringIntoParameters } from "../../src/tensor/passes/centring-into-parameters.js";
 import { deadTokens } from "../../src/tensor/passes/dead-tokens.js";
 import { mergedOrder } from "../../src/tensor/passes/merged-order.js";
-import { optimise, passes } from "../../src/tensor/passes/optimise.js";
+import { gradientPasses, optimise, passes } from "../../src/tensor/passes/optimise.js";
 import { parameterProducts } from "../../src/tensor/passes/parameter-products.js";
 import { parameterTerms } from "../../src/tensor/passes/parameter-terms.js";
 import { reassociate } from "../../src/tensor/passes/reassociate.js";
 import { scalarsIntoParameters } from "../../src/tensor/passes/scalars-into-parameters.js";
+import { sumThroughProduct } from "../../src/tensor/passes/sum-through-product.js";
 import { checkGraph } from "../../src/tensor/check-graph.js";
 import { N } from "../tensor/networks.js";
 import { axis, batch, beforeAfter, expectSameValues, graphOf, operations, runPass } from "./before-after.js";
@@ -181,6 +183,30 @@ describe("reassociate", () => {
     const [before, after] = beforeAfter(reassociate, linear(3));
     expect(after).toBe(before);
   });
+  /** Attention whose q = k = v is one product, read by the scores, by the mixture and by a slice. */
+  const attention = (queries: number) => (b: GraphBuilder): number => {
+    const values = b.contract(tokens(b), b.parameter("U", [axis("k", 3), d, axis("p", 2)]), ["d"]);
+    const asking = renamed(b, b.slice(values, "n", N(0), N(queries)), "n", "m");
+    return b.contract(values, b.softmax(b.contract(values, asking, ["p"]), "n"), ["n"]);
+  };
+  it("forms no keys and values of all tokens where one query asks for them", () => {
+    const [before, after] = beforeAfter(reassociate, attention(1));
+    expect(before).toContain("[batch, n=40, k=3, p=2]");
+    expect(after).not.toMatch(/\[.*n=40.*p=2.*\]/);
+    expect(after).toContain("[batch, k=3, m=1, d=4]");
+  });
+  it("but where all ask, products are shared", () => {
+    const [before, after] = beforeAfter(reassociate, attention(40));
+    expect(after).toBe(before);
+  });
+  it("and where something else reads the product, it stands", () => {
+    const [before, after] = beforeAfter(reassociate, (b) => {
+      const mixed = attention(1)(b);
+      const values = b.nodes.find((node) => node.op === "contract")?.id as number;
+      return b.binary("add", b.reduce("sum", b.unary("exp", values), ["n"]), b.reduce("sum", mixed, ["m"]));
+    });
+    expect(after).toBe(before);
+  });
   it("finds the cheapest order of a chain, whatever the sizes", () => {
     const size = fc.integer({ min: 1, max: 9 });
     fc.assert(fc.property(fc.array(size, { minLength: 4, maxLength: 6 }), fc.boolean(), (sizes, fromRight) => {
@@ -194,6 +220,57 @@ describe("reassociate", () => {
       const after = runPass(reassociate, before);
       expect(Number(graphCost(after).total.flops.key)).toBeLessThanOrEqual(Number(graphCost(before).total.flops.key));
     }), { numRuns: 60 });
+  });
+});
+
+describe("sum-through-product", () => {
+  const [p, m] = [axis("p", 3), axis("m", 40)];
+  /** Σ over n of A∘(V dOᵀ), beside the mixture A V. */
+  const inner = (reads: "mixture" | "other") => (b: GraphBuilder): number => {
+    const values = b.input("v", [batch, n, p], "float"), adjoint = b.input("g", [batch, m, p], "float");
+    const weights = b.softmax(b.input("s", [batch, m, n], "float"), "n");
+    const mixed = b.contract(weights, reads === "mixture" ? values : b.unary("exp", values), ["n"]);
+    const sums = b.reduce("sum", b.binary("multiply", weights, b.contract(values, adjoint, ["p"])), ["n"]);
+    return b.binary("add", mixed, sums);
+  };
+  it("takes the row sums of attention's gradient over the features of a head", () => {
+    const [before, after] = beforeAfter(sumThroughProduct, inner("mixture"));
+    expect(before).toContain("reduce sum over n");
+    expect(after).not.toContain("reduce sum over n");
+    expect(after).toContain("reduce sum over p");
+    expect(after).not.toMatch(/multiply .* n=40/);
+  });
+  it("leaves the sum where no product stands", () => {
+    const [before, after] = beforeAfter(sumThroughProduct, inner("other"));
+    expect(after).toBe(before);
+  });
+  it("and where the entries are read by others", () => {
+    const [before, after] = beforeAfter(sumThroughProduct, (b) => {
+      const all = inner("mixture")(b);
+      const entries = b.nodes.find((node) => node.op === "binary" && node.fn === "multiply")?.id as number;
+      return b.binary("add", b.reduce("max", entries, ["n"]), b.reduce("max", all, ["p"]));
+    });
+    expect(after).toBe(before);
+  });
+});
+
+describe("centring-into-parameters", () => {
+  const centred = (b: GraphBuilder, x: number, over: string): number => b.binary("subtract", x, b.reduce("mean", x, [over]));
+  it("centres the matrix, not every token", () => {
+    const [before, after] = beforeAfter(centringIntoParameters, (b) =>
+      centred(b, b.contract(tokens(b), b.parameter("W", [d, q]), ["d"]), "q"));
+    expect(before).toMatch(/reduce mean over q .*n=40/);
+    expect(after).toContain("reduce mean over q (%1) [d=4]");
+    expect(after).not.toMatch(/mean .*n=40|subtract .*n=40/);
+  });
+  it("leaves a mean over an axis of the tokens, and one that others read", () => {
+    const product = (b: GraphBuilder): number => b.contract(tokens(b), b.parameter("W", [d, q]), ["d"]);
+    const overTokens = (b: GraphBuilder): number => centred(b, product(b), "n");
+    const twice = (b: GraphBuilder): number => b.binary("multiply", product(b), centred(b, product(b), "q"));
+    for (const build of [overTokens, twice]) {
+      const [before, after] = beforeAfter(centringIntoParameters, build);
+      expect(after).toBe(before);
+    }
   });
 });
 
@@ -223,8 +300,9 @@ describe("merged-order", () => {
 
 describe("all passes", () => {
   it("have names of their own, and reasons", () => {
-    expect(new Set(passes.map((p) => p.name)).size).toBe(passes.length);
-    for (const p of passes) expect(p.why.length).toBeGreaterThan(20);
+    const all = [...passes, ...gradientPasses];
+    expect(new Set(all.map((p) => p.name)).size).toBe(all.length);
+    for (const p of all) expect(p.why.length).toBeGreaterThan(20);
   });
   it("do nothing at level 0, and only what costs nothing at level 1", () => {
     const graph = graphOf((b) => b.binary("add", tokens(b), b.parameter("s", [d])));

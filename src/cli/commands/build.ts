@@ -11,6 +11,7 @@ import { readSafetensors } from "../../runtime/safetensors.js";
 import { columnsOf, passSavings, passTable } from "../../explain/pass-table.js";
 import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
 import { buildOnnx, optimisedGraphOf } from "../../targets.js";
+import { gradientSavings } from "../../emit/onnx-train/training-graph.js";
 import { Reported, UserFault } from "../faults.js";
 import { isOurModel, writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
@@ -57,11 +58,13 @@ export function weightsFor(network: CompiledNetwork, description: ModelDescripti
 
 const levelOf = (options: BuildOptions): OptimisationLevel => Number(options.optimize) as OptimisationLevel;
 
-/** What each pass saves in the graph that the target runs most: the forward one, with the loss where a step is trained. */
-function explainPasses(network: CompiledNetwork, options: BuildOptions): { readonly passes: ReturnType<typeof passSavings>; readonly text: string } {
+/** What each pass saves in the graph that the target runs most: the forward one, or the forward one with its loss and then the gradients of a step. */
+function explainPasses(network: CompiledNetwork, description: ModelDescription, options: BuildOptions): { readonly passes: ReturnType<typeof passSavings>; readonly text: string } {
   const trains = options.target === "onnx-train" && network.unrolled.loss !== undefined;
   const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
-  const passes = passSavings(optimisedGraphOf(network, lowering, levelOf(options)).report, network.unrolled.freeDims);
+  const forward = optimisedGraphOf(network, lowering, levelOf(options));
+  const backward = trains ? gradientSavings(forward.graph, description.parameters, levelOf(options)) : [];
+  const passes = passSavings([...forward.report, ...backward], network.unrolled.freeDims);
   return { passes, text: passTable(passes, columnsOf(network.unrolled)) };
 }
 
@@ -96,7 +99,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   }
   const learned = network.unrolled.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + storedShape(p).reduce((a, b) => a * b, 1), 0);
   say(`${network.typed.name}: ${learned.toLocaleString("en-US")} learned parameters, written to ${options.out}`);
-  const explained = options.explainPasses ? explainPasses(network, options) : undefined;
+  const explained = options.explainPasses ? explainPasses(network, description, options) : undefined;
   if (explained && !options.json) result(`${explained.text}\n`);
   if (options.json) {
     const summary = { diagnostics: compilation.diagnostics.map((d) => toJson(d, compilation.sources)), network: network.typed.name, target: options.target, out: options.out, parameters: learned };

@@ -1,7 +1,8 @@
 /** The two graphs that training on ONNX Runtime needs: one step, and evaluation with the loss. Parameters are inputs of both. */
 import type { ModelDescription, WireTensor } from "../../runtime/contract.js";
 import type { Graph } from "../../tensor/graph.js";
-import { schedule, type ScheduleOptions } from "../../tensor/schedule.js";
+import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
+import { schedule } from "../../tensor/schedule.js";
 import { emitOnnx } from "../onnx/emit.js";
 import { parametersAsInputs, trainingGraph } from "./training-graph.js";
 
@@ -14,18 +15,19 @@ export interface TrainingModels {
   readonly probe?: Uint8Array;
 }
 /** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". `probing`: `evaluation` with probes. */
-export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph, scheduling: ScheduleOptions = {}): TrainingModels {
+export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph, level: OptimisationLevel = 0): TrainingModels {
   const optimizer = description.training?.optimizer;
   if (!optimizer) throw new Error("the network has no optimizer");
+  const flatRows = level > 0;
   const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
-    const { files } = emitOnnx(schedule(graph, scheduling), {
-      description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version, sharedDeviations: scheduling.flatRows ?? false,
+    const { files } = emitOnnx(schedule(graph, { flatRows }), {
+      description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version, sharedDeviations: flatRows,
     });
     const [file] = files;
     if (!file) throw new Error("nothing was emitted");
     return file.bytes;
   };
-  const step = trainingGraph(training, description.parameters, optimizer);
+  const step = trainingGraph(training, description.parameters, optimizer, level);
   const parameters = description.parameters.map((p): WireTensor => ({ name: p.name, kind: "real", shape: p.shape }));
   return {
     train: emit(step.graph, step.inputs, `One training step (${optimizer.kind}): forward, backward, update. Feed each output NAME/next as NAME in the next step.`),

@@ -8,6 +8,7 @@ import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
 import { drawDropout, seedName, seedPrime } from "./dropout.js";
 import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
+import { gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
 
 /** Scalars of a step, by their names on the wire. */
 export const stepScalars = { learningRate: "learning_rate", correction1: "correction1", correction2: "correction2" } as const;
@@ -58,29 +59,51 @@ function updateOf(b: GraphBuilder, o: OptimizerProgram, theta: number, g: number
     case "adam": case "adamw": {
       const first = mix(m, o.beta1, g);
       const second = mix(state["v"] ?? g, o.beta2, b.unary("square", g));
-      const root = b.unary("sqrt", b.binary("multiply", second, corrections[1]));
-      const direction = b.binary("divide", b.binary("multiply", first, corrections[0]), b.binary("add", root, b.fill(o.epsilon)));
-      return { value: step(direction), state: { m: first, v: second } };
+      // rate·(c₁m)/(√(c₂v) + ε) with its numbers put together: fewer passes over all parameters.
+      const root = b.unary("sqrt", corrections[1]);
+      const scale = b.binary("divide", b.binary("multiply", rate, corrections[0]), root);
+      const length = b.binary("add", b.unary("sqrt", second), b.binary("divide", b.fill(o.epsilon), root));
+      return { value: b.binary("subtract", theta, b.binary("divide", b.binary("multiply", first, scale), length)), state: { m: first, v: second } };
     }
     case "lion":
       return { value: step(b.unary("sign", mix(m, o.beta1, g))), state: { m: mix(m, o.beta2, g) } };
   }
 }
 
-/** `forward` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
-export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram): TrainingGraph {
-  const { graph: forward, drawn } = drawDropout(lowered);
+/** The loss and its gradients by the parameters that are learned, as outputs of their names. */
+function gradientGraph(forward: Graph, learned: readonly string[], level: OptimisationLevel): Optimised {
   const loss = forward.outputs.find((o) => o.name === "loss");
   if (!loss) throw new Error("the forward graph has no loss");
-  const leaves = new Map(forward.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
-  const learned = parameters.filter((p) => p.trainable && leaves.has(p.name));
-  const { graph, nodes } = gradients(forward, loss.node, learned.map((p) => p.name));
+  const { graph, nodes } = gradients(forward, loss.node, learned);
+  const outputs = learned.map((name) => {
+    const node = nodes.get(name) as number;
+    return { name: gradientName(name), node, wire: graph.nodes[node]?.axes.map((a) => a.name) ?? [] };
+  });
+  const leaves = graph.nodes.filter((n) => n.op === "parameter").map((n) => n.id);
+  return optimise(prune({ nodes: graph.nodes, outputs: [loss, ...outputs] }, leaves), level, undefined, gradientPasses);
+}
+const gradientName = (name: string): string => `gradient/${name}`;
+/** What the passes save in the gradients of a step. */
+export function gradientSavings(lowered: Graph, parameters: readonly ParameterDescription[], level: OptimisationLevel): Optimised["report"] {
+  const present = new Set(lowered.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
+  return gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level).report;
+}
+
+/** `lowered` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
+export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram, level: OptimisationLevel): TrainingGraph {
+  const { graph: forward, drawn } = drawDropout(lowered);
+  const present = new Set(forward.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
+  const learned = parameters.filter((p) => p.trainable && present.has(p.name));
+  const { graph } = gradientGraph(forward, learned.map((p) => p.name), level);
+  const leaves = new Map(graph.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
+  const nodes = new Map(graph.outputs.map((o) => [o.name, o.node]));
+  const loss = graph.outputs[0] as Graph["outputs"][number];
   const b = GraphBuilder.from(graph);
   b.path = "update";
   const rate = b.input(stepScalars.learningRate, [], "float");
   const corrections = [b.input(stepScalars.correction1, [], "float"), b.input(stepScalars.correction2, [], "float")] as const;
   const raw = learned.map((p) => {
-    const g = nodes.get(p.name) as number;
+    const g = nodes.get(gradientName(p.name)) as number;
     // A positive parameter is learned as its logarithm.
     return p.positive ? b.binary("multiply", g, (leaves.get(p.name) as TensorNode).id) : g;
   });

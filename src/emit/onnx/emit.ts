@@ -4,7 +4,7 @@ import { type Dim, dimNumber, dimSymbol } from "../../expression/dim.js";
 import type { HostTensor, ModelDescription, TensorMap, WireTensor } from "../../runtime/contract.js";
 import { own } from "../../runtime/contract.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
-import { planOperands } from "../../tensor/schedule.js";
+import { planOperands, withFlatBatches } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
 import { type Attention, attentions } from "./attention.js";
 import { knownDeviations } from "./deviations.js";
@@ -104,7 +104,7 @@ function foldedInitializers(folded: Folded, writer: GraphWriter): ReadonlyMap<nu
   }));
 }
 
-function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
+function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: OnnxModel, folded: Folded): Written {
   const writer = new GraphWriter();
   const inputs = inputsOf(plan, model.description);
   for (const i of inputs) {
@@ -120,7 +120,6 @@ function write(plan: Plan, model: OnnxModel, folded: Folded): Written {
   const turned = foldedInitializers(folded, writer);
   for (const i of turned.values()) writer.declare(i.name, { type: "float", shape: i.shape.map(dimNumber) });
   const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : affineNormalizations(plan);
-  const attention: ReadonlyMap<number, Attention> = (model.opset ?? lowestOpset) < attentionOpset ? new Map() : attentions(plan);
   const deviations: ReturnType<typeof knownDeviations> = model.sharedDeviations ? knownDeviations(plan) : new Map();
   const inverseDeviations = new Map([...deviations.values()].map((n) => [n.id, writer.unique(`${readable(n)}/inverse_deviation`)]));
   const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
@@ -196,11 +195,14 @@ function externalData(initializers: readonly Initializer[]): { readonly offsets:
 }
 
 /** The files of the model: one, or two where the weights are too large for one. Throws a Defect where plan and weights disagree. */
-export function emitOnnx(plan: Plan, model: OnnxModel): { readonly files: readonly EmittedFile[] } {
+export function emitOnnx(scheduled: Plan, model: OnnxModel): { readonly files: readonly EmittedFile[] } {
   const opset = model.opset ?? lowestOpset;
   if (opset < lowestOpset) throw new Defect(`opset ${opset} is below ${lowestOpset}`);
+  const attention: ReadonlyMap<number, Attention> = opset < attentionOpset ? new Map() : attentions(scheduled);
+  // The operator takes heads as they were scheduled; products written out are faster over one leading axis.
+  const plan = attention.size > 0 ? scheduled : withFlatBatches(scheduled);
   const folded = foldPlan(plan, model.weights, { fixed: new Set(model.fixed ?? []), weights: model.foldWeights ?? false });
-  const { writer, inputs, outputs, initializers } = write(plan, model, folded);
+  const { writer, inputs, outputs, initializers } = write(plan, attention, model, folded);
   const nodes = writer.needed(outputs.map((o) => o.name));
   const ends = new Set([...inputs, ...outputs, ...initializers].map((v) => v.name));
   const values = nodes.filter((n) => !ends.has(n.output)).map((n) => ({ name: n.output, ...writer.value(n.output) }));

@@ -3,6 +3,7 @@ import { graphCost } from "../cost.js";
 import type { Dim } from "../../expression/dim.js";
 import type { Graph } from "../graph.js";
 import { affineIntoProduct } from "./affine-into-product.js";
+import { centringIntoParameters } from "./centring-into-parameters.js";
 import { deadTokens } from "./dead-tokens.js";
 import { mergedOrder } from "./merged-order.js";
 import { parameterProducts } from "./parameter-products.js";
@@ -10,6 +11,7 @@ import { parameterTerms } from "./parameter-terms.js";
 import type { OptimisationLevel, Pass } from "./pass.js";
 import { reassociate } from "./reassociate.js";
 import { scalarsIntoParameters } from "./scalars-into-parameters.js";
+import { sumThroughProduct } from "./sum-through-product.js";
 
 export type { OptimisationLevel, Pass } from "./pass.js";
 
@@ -22,6 +24,9 @@ export const passes: readonly Pass[] = [
   scalarsIntoParameters, // after both: what numbers they left beside products
   parameterTerms, // last: gathers the shifts that all others leave
 ];
+
+/** For a graph to which gradients were added: what they repeat, or ask of every token. */
+export const gradientPasses: readonly Pass[] = [sumThroughProduct, centringIntoParameters];
 
 export interface PassReport {
   readonly pass: string;
@@ -40,10 +45,10 @@ export interface Optimised {
   readonly report: readonly PassReport[];
 }
 /** The graph after all passes of a level. Outputs, inputs, parameters and their names stay; so do values, up to rounding. */
-export function optimise(graph: Graph, level: OptimisationLevel, observe: (after: Graph, pass: Pass) => void = () => {}): Optimised {
+export function optimise(graph: Graph, level: OptimisationLevel, observe: (after: Graph, pass: Pass) => void = () => {}, list: readonly Pass[] = passes): Optimised {
   const report: PassReport[] = [];
   let current = graph;
-  for (const pass of passes) {
+  for (const pass of list) {
     if (pass.level > level) continue;
     const next = pass.run(current);
     observe(next, pass);

@@ -3,7 +3,7 @@
  * only in the graph, across steps, are looked at here: all orders of up to a handful of factors, by cost at nominal sizes.
  */
 import { dimMultiply, one } from "../../expression/dim.js";
-import { type GraphBuilder, operandsOf } from "../builder.js";
+import { type GraphBuilder, hasAxis, operandsOf } from "../builder.js";
 import type { Axis, Graph, TensorNode } from "../graph.js";
 import { freshName } from "../lowered.js";
 import { nominal } from "../product.js";
@@ -113,7 +113,7 @@ function multiplied(b: GraphBuilder, order: Order, factors: readonly number[], c
   return { node: b.contract(left.node, right.node, over), set };
 }
 
-/** Products that only another product reads, by way of renamings. */
+/** Products that only another product reads, by way of renamings, and the renamings. */
 function innerProducts(graph: Graph): ReadonlySet<number> {
   const readers = readersOf(graph);
   const inner = new Set<number>();
@@ -127,9 +127,103 @@ function innerProducts(graph: Graph): ReadonlySet<number> {
   }
   return inner;
 }
+
+type Contraction = TensorNode & { readonly op: "contract" };
+type Slice = TensorNode & { readonly op: "slice" };
+/** A slice of a product as the product of a slice. */
+interface Cut {
+  readonly product: Contraction;
+  /** The operand that has the axis, and the other. */
+  readonly sliced: number;
+  readonly other: number;
+  readonly axis: string;
+  /** Axes of the product → of what is sliced. */
+  readonly names: ReadonlyMap<string, string>;
+}
+/** Who reads a product, by way of renamings. */
+interface Paths {
+  readonly renamings: readonly number[];
+  readonly products: readonly number[];
+  readonly cuts: ReadonlyMap<number, Cut>;
+}
+
+/**
+ * Products that several products read, where each of those is cheaper made anew of the factors: keys and values of all tokens need not
+ * be formed where few queries ask for them.
+ */
+class SharedProducts {
+  private readonly readers: readonly (readonly number[])[];
+  readonly inner: Set<number>;
+  /** Slices of such products, by id. */
+  readonly cuts = new Map<number, Cut>();
+
+  constructor(private readonly graph: Graph, inner: ReadonlySet<number>) {
+    this.readers = readersOf(graph);
+    this.inner = new Set(inner);
+    for (const node of [...graph.nodes].reverse()) if (node.op === "contract" && !this.inner.has(node.id)) this.consider(node);
+  }
+  /** Undefined where anything else than products and slices reads it. */
+  private paths(product: Contraction, id: number, names: ReadonlyMap<string, string>): Paths | undefined {
+    const renamings: number[] = [], products: number[] = [];
+    const cuts = new Map<number, Cut>();
+    for (const reader of this.readers[id] ?? []) {
+      const node = this.graph.nodes[reader];
+      if (node?.op === "contract" && node.a !== node.b) products.push(reader);
+      else if (node?.op === "rename") {
+        const further = this.paths(product, reader, new Map([...names].map(([from, to]) => [from, node.names.get(to) ?? to])));
+        if (!further) return undefined;
+        renamings.push(reader, ...further.renamings);
+        products.push(...further.products);
+        for (const [slice, cut] of further.cuts) cuts.set(slice, cut);
+      } else {
+        const cut = node?.op === "slice" ? this.cut(product, node, names) : undefined;
+        if (!cut) return undefined;
+        cuts.set(reader, cut);
+      }
+    }
+    return { renamings, products, cuts };
+  }
+  private cut(product: Contraction, slice: Slice, names: ReadonlyMap<string, string>): Cut | undefined {
+    const axis = [...names].find(([, to]) => to === slice.axis)?.[0];
+    const has = (id: number): boolean => hasAxis(this.graph.nodes[id]?.axes ?? [], axis ?? "");
+    if (axis === undefined || has(product.a) === has(product.b)) return undefined;
+    const [sliced, other] = has(product.a) ? [product.a, product.b] : [product.b, product.a];
+    return { product, sliced, other, axis, names };
+  }
+  /** The product at the end of the chain in which this one stands. */
+  private root(id: number): number {
+    return this.inner.has(id) ? this.root(this.readers[id]?.[0] as number) : id;
+  }
+  private best(root: number, inner: ReadonlySet<number>): number {
+    const node = this.graph.nodes[root];
+    if (node?.op !== "contract") return Number.POSITIVE_INFINITY;
+    const chain = new Chain(this.graph, inner, node);
+    return chain.factors.length > mostFactors ? Number.POSITIVE_INFINITY : new Costs(chain, node).best(chain.factors.length).cost;
+  }
+  private consider(product: Contraction): void {
+    const paths = this.paths(product, product.id, new Map(product.axes.map((a) => [a.name, a.name])));
+    if (!paths || paths.products.length === 0 || paths.products.length + paths.cuts.size < 2) return;
+    const roots = [...new Set(paths.products.map((p) => this.root(p)))];
+    const opened = new Set([...this.inner, product.id, ...paths.renamings]);
+    const chains = (ids: readonly number[], inner: ReadonlySet<number>): number => ids.reduce((sum, id) => sum + this.best(id, inner), 0);
+    const slices = [...paths.cuts.keys()].reduce((sum, id) => sum + this.sliceCost(product, this.graph.nodes[id] as Slice), 0);
+    if (chains(roots, opened) + slices > (1 - leastGain) * chains([product.id, ...roots], this.inner)) return;
+    for (const id of opened) this.inner.add(id);
+    for (const [slice, cut] of paths.cuts) this.cuts.set(slice, cut);
+  }
+  private sliceCost(product: Contraction, slice: Slice): number {
+    const summed = (this.graph.nodes[product.a]?.axes ?? []).filter((a) => product.over.includes(a.name));
+    return nominal([...slice.axes, ...summed].reduce((p, a) => dimMultiply(p, a.size), one));
+  }
+}
 function rule(graph: Graph): RewriteRule {
-  const inner = innerProducts(graph);
+  const { inner, cuts } = new SharedProducts(graph, innerProducts(graph));
   return (node, { builder: b, of }) => {
+    const cut = node.op === "slice" ? cuts.get(node.id) : undefined;
+    if (cut && node.op === "slice") {
+      const part = b.slice(of(cut.sliced), cut.axis, node.from, node.to);
+      return b.rename(b.contract(part, of(cut.other), cut.product.over), cut.names);
+    }
     if (node.op !== "contract" || inner.has(node.id)) return undefined;
     const chain = new Chain(graph, inner, node);
     if (chain.factors.length < 3 || chain.factors.length > mostFactors) return undefined;

@@ -13,6 +13,8 @@ export interface Scheduling {
   readonly value: (id: number) => Value;
   /** The order that the consumers of the node at hand like best. */
   readonly wanted: Order;
+  /** The same of any node. */
+  readonly wantedOf: (id: number) => Order;
 }
 type Node<Op extends TensorOp["op"]> = Extract<TensorNode, { readonly op: Op }>;
 type Row<Op extends TensorOp["op"]> = (node: Node<Op>, s: Scheduling) => Value;
@@ -86,7 +88,7 @@ export const kernels: { readonly [Op in TensorOp["op"]]: Row<Op> } = {
   select: (n, s) => entrywise(s.builder, [n.condition, n.a, n.b].map(s.value), n.axes, s.wanted, n.type, ([c, x, y], shape) =>
     s.builder.make({ op: "select", condition: c as number, a: x as number, b: y as number }, shape, n.type)),
   contract: (n, s) => contract(s.builder, s.value(n.a), s.value(n.b), n.over, s.wanted),
-  reduce: (n, s) => reduced(s.builder, s.value(n.x), n.fn, n.over),
+  reduce: (n, s) => reduced(s.builder, s.value(n.x), n.fn, n.over, s.wantedOf(n.x)),
   softmax: (n, s) => anyway(n, n.x, s, (x, order) => ({ op: "softmax", x, axis: order.indexOf(n.over) }), lastIfFree(s.value(n.x), n.over)),
   log_softmax: (n, s) => anyway(n, n.x, s, (x, order) => ({ op: "log_softmax", x, axis: order.indexOf(n.over) }), lastIfFree(s.value(n.x), n.over)),
   standardize: (n, s) => {

@@ -9,7 +9,7 @@ type Order = readonly string[];
 /** What a wish may ask about operands. */
 interface Operands {
   readonly axesOf: (id: number) => Order;
-  /** Depends on parameters and constants only. */
+  /** Depends on no batch: parameters, also where they come in as inputs, and constants. */
   readonly isStatic: (id: number) => boolean;
 }
 interface Wish {
@@ -47,13 +47,26 @@ function wishesOf(node: TensorNode, { order, strength }: Wish, { axesOf, isStati
     default: return [];
   }
 }
-/** By node: true where no input is read. */
+/** By node: true where nothing is read that a batch brings. Beside batched inputs those without a batch are parameters of a training step. */
 function staticNodes(graph: Graph): readonly boolean[] {
+  const batched = graph.nodes.some((n) => n.op === "input" && hasAxis(n.axes, "batch"));
   const found: boolean[] = [];
   for (const node of graph.nodes) {
-    found.push(node.op !== "input" && node.op !== "size" && node.op !== "dropout" && operandsOf(node).every((x) => found[x]));
+    const varies = node.op === "size" || node.op === "dropout" || (node.op === "input" && (!batched || hasAxis(node.axes, "batch")));
+    found.push(!varies && operandsOf(node).every((x) => found[x]));
   }
   return found;
+}
+/** The order in which a kernel gives its value whatever is wished, where that is known beforehand: what it runs along comes last. */
+function givenOrder(node: TensorNode | undefined): Order | undefined {
+  const along = node && (node.op === "softmax" || node.op === "log_softmax" || node.op === "standardize") ? node.over : undefined;
+  return along === undefined ? undefined : toEnd(node?.axes.map((a) => a.name) ?? [], along);
+}
+/** Nobody wishes anything of an entrywise node: it follows an operand whose order is given. */
+function followed(graph: Graph, node: TensorNode): Wish | undefined {
+  if (node.op !== "binary") return undefined;
+  const given = [node.a, node.b].map((x) => givenOrder(graph.nodes[x])).find((order) => order?.length === node.axes.length);
+  return given && { order: given, strength: weak };
 }
 
 /** For each node the order that suits its consumers best; without an opinion, the order of its own axes. */
@@ -69,7 +82,7 @@ export function wantedOrders(graph: Graph): readonly Order[] {
   const operands: Operands = { axesOf, isStatic: (id) => fixed[id] ?? false };
   for (const o of graph.outputs) wish(o.node, { order: o.wire, strength: outputStrength });
   for (const node of [...graph.nodes].reverse()) {
-    const own = wishes.get(node.id) ?? { order: axesOf(node.id), strength: 0 };
+    const own = wishes.get(node.id) ?? followed(graph, node) ?? { order: axesOf(node.id), strength: 0 };
     for (const [operand, w] of wishesOf(node, own, operands)) wish(operand, w);
   }
   return graph.nodes.map((node) => wishes.get(node.id)?.order ?? axesOf(node.id));
