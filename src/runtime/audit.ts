@@ -41,5 +41,5 @@ export async function audit(engine: TrainingEngine, batch: Batch): Promise<reado
 export function firstUnfinite(probed: TensorMap, model: ModelDescription): string | undefined {
   const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
   return Object.keys(probed).filter((n) => !n.startsWith("audit/")).sort((a, b) => Number(ends.has(a)) - Number(ends.has(b)))
-    .find((name) => !(probed[name]?.data as ArrayLike<number> as Float32Array).every((x) => Number.isFinite(x)));
+    .find((name) => !Array.prototype.every.call(probed[name]?.data ?? [], (x) => Number.isFinite(x)));
 }

@@ -11,7 +11,7 @@ import { expectDataError, temporaryFolder } from "./model.js";
 
 const run = (t: Training, out: string, options: Partial<Parameters<typeof train>[3]> = {}, io: Console = quiet()) => train(t.engine, t.model, t.data, { out, ...options }, io);
 /** Stops after this many steps in all. */
-const after = (steps: number, t: Training): Console => {
+const stopAfter = (steps: number, t: Training): Console => {
   let done = 0;
   const step = t.engine.trainStep.bind(t.engine);
   t.engine.trainStep = async (...args) => { done += 1; return step(...args); };
@@ -48,7 +48,7 @@ describe("a training run", () => {
       await run(whole, wholeOut);
       const out = temporaryFolder();
       const first = await trainingOf(smallSpec(optimizer));
-      const io = after(steps, first) as ReturnType<typeof quiet>;
+      const io = stopAfter(steps, first) as ReturnType<typeof quiet>;
       const stopped = await run(first, out, {}, io);
       expect([stopped.stopped, stopped.steps]).toEqual(["interrupted", steps]);
       expect(io.said.join("\n")).toContain(join(out, "last.safetensors"));
@@ -67,7 +67,7 @@ describe("a training run", () => {
     await run(short(whole), temporaryFolder(), options);
     const out = temporaryFolder();
     const first = await trainingOf(example("crate"), settings);
-    await run(short(first), out, options, after(3, first));
+    await run(short(first), out, options, stopAfter(3, first));
     const second = await trainingOf(example("crate"), settings);
     await run(short(second), out, { ...options, resume: true });
     expect(await everything(second)).toEqual(await everything(whole));

@@ -56,16 +56,19 @@ export function weightsFor(network: CompiledNetwork, description: ModelDescripti
   return values;
 }
 
+type PassSavings = ReturnType<typeof passSavings>;
 const levelOf = (options: BuildOptions): OptimisationLevel => Number(options.optimize) as OptimisationLevel;
 
 /** What each pass saves in the graph that the target runs most: the forward one, or the forward one with its loss and then the gradients of a step. */
-function explainPasses(network: CompiledNetwork, description: ModelDescription, options: BuildOptions): { readonly passes: ReturnType<typeof passSavings>; readonly text: string } {
+function explainPasses(network: CompiledNetwork, description: ModelDescription, options: BuildOptions): { readonly passes: PassSavings; readonly text: string } {
   const trains = options.target === "onnx-train" && network.unrolled.loss !== undefined;
   const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
   const forward = optimisedGraphOf(network, lowering, levelOf(options));
   const backward = trains ? gradientSavings(forward.graph, description.parameters, levelOf(options)) : [];
-  const passes = passSavings([...forward.report, ...backward], network.unrolled.freeDims);
-  return { passes, text: passTable(passes, columnsOf(network.unrolled)) };
+  const [own, gradients] = [forward.report, backward].map((report) => passSavings(report, network.unrolled.freeDims)) as [PassSavings, PassSavings];
+  const columns = columnsOf(network.unrolled);
+  const step = gradients.length === 0 ? "" : `\n\nand of the step, with its gradients:\n\n${passTable(gradients, columns)}`;
+  return { passes: [...own, ...gradients], text: `${passTable(own, columns)}${step}` };
 }
 
 export async function build(file: string, options: BuildOptions): Promise<void> {

@@ -96,7 +96,10 @@ export function cifar10(call: PlainCall, context: SourceContext): DataSet {
     }
     const placeOf = (sample: number): string => {
       let before = 0;
-      const which = parts.findIndex((p) => (before += p.length / cifarRecord) > sample);
+      const which = parts.findIndex((p) => {
+        before += p.length / cifarRecord;
+        return before > sample;
+      });
       return `${join(folder, names[which] ?? "")}: record ${sample - before + (parts[which]?.length ?? 0) / cifarRecord + 1}`;
     };
     return { shape: [3, 32, 32], images, labels, placeOf };

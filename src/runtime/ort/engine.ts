@@ -82,8 +82,8 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     async trainStep(batch, { learningRate, step, seed }): Promise<StepResult> {
       const [c1, c2] = corrections(step);
       const out = await train.run(feedsFor(train, batch, { learning_rate: scalar(learningRate), correction1: scalar(c1), correction2: scalar(c2), seed: seedOf(seed) }));
-      const loss = Number((out["loss"]?.data as Float32Array)[0]);
-      const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array)[0]);
+      const loss = Number((out["loss"]?.data as Float32Array | undefined)?.[0]);
+      const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array | undefined)?.[0]);
       // A step that is not finite must not be taken over.
       if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) {
         spoilt = [];

@@ -36,7 +36,10 @@ function viewOf(b: PlanBuilder, id: number): View | undefined {
 /** The axes seen, group by group. */
 function grouped<T>(view: View, seen: readonly T[]): readonly (readonly T[])[] {
   let start = 0;
-  return view.groups.map((count) => seen.slice(start, (start += count)));
+  return view.groups.map((count) => {
+    start += count;
+    return seen.slice(start - count, start);
+  });
 }
 
 class Flattening {
