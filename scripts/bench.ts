@@ -1,6 +1,6 @@
 /**
- * How fast is what the compiler makes? `npm run bench [-- --quick] [--only WORD]` measures compile time, inference and training steps and
- * writes docs/performance.json and docs/performance.md. -O2 against -O0 in one runtime is the figure that holds on any machine.
+ * How fast is what the compiler makes? `npm run bench [-- --quick] [--only WORD] [--torch PYTHON]` measures compile time, inference and training steps,
+ * beside PyTorch where a Python with torch, onnx, onnxscript and onnxruntime is named, and writes docs/performance.json and docs/performance.md. -O2 against -O0 in one runtime is the figure that holds on any machine.
  */
 import { writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -12,6 +12,7 @@ import { batchFor, compileText, describeNetwork, exampleText, inferenceOf, model
 import { interleaved, logSlope } from "./bench/measure.js";
 import { markdown, type Report, type Result, type Scaling } from "./bench/report.js";
 import { tfjsEngine } from "./bench/tfjs.js";
+import { againstTorch } from "./bench/torch.js";
 
 const quick = process.argv.includes("--quick");
 const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1] : undefined;
@@ -107,7 +108,7 @@ const scalings: Scaling[] = [];
 const say = (r: Result): void => {
   results.push(r);
   for (const t of r.timings) {
-    process.stderr.write(`${r.what} ${r.network} ${r.engine} batch ${r.batch ?? ""} threads ${r.threads ?? ""} ${t.variant}: ${t.median.toFixed(2)} ms, ${t.speedup.toFixed(2)} (${t.cpuSpeedup.toFixed(2)} by CPU time)\n`);
+    process.stderr.write(`${r.what} ${r.network} ${r.engine} batch ${r.batch ?? ""} threads ${r.threads ?? ""} ${t.variant}: ${t.median.toFixed(2)} ms, ${t.speedup.toFixed(2)} (${t.cpuSpeedup?.toFixed(2)} by CPU time)\n`);
   }
 };
 for (const n of networks) {
@@ -125,10 +126,12 @@ if (wanted("scaling")) {
     process.stderr.write(`${name}: ${s.points.map((p) => `${p.size}: ${p.ms.toFixed(2)} ms`).join(", ")}; slope ${s.slope.toFixed(2)}\n`);
   }
 }
+const python = process.argv.includes("--torch") ? process.argv[process.argv.indexOf("--torch") + 1] : undefined;
+const torch = python !== undefined && wanted("torch") ? await againstTorch(python, quick ? 5 : 15, (line) => { process.stderr.write(`${line}\n`); }) : undefined;
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
 const report: Report = {
   machine: { processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version },
-  rounds, results, scaling: scalings,
+  rounds, results, scaling: scalings, ...(torch ? { torch } : {}),
 };
 if (only === undefined) {
   writeFileSync("docs/performance.json", `${JSON.stringify(report, null, 2)}\n`);

@@ -23,7 +23,7 @@ const wanted = (name: "language" | "meaning" | "kill"): number => {
   return n;
 };
 const say = (text: string): void => { process.stderr.write(`${text}\n`); };
-const figures: (readonly [what: string, figure: string])[] = [];
+type Figures = readonly (readonly [what: string, figure: string])[];
 let faults = 0;
 const fault = (text: string): void => { faults += 1; say(`FAULT ${text}`); };
 
@@ -53,7 +53,7 @@ function texts(from: number, to: number, hear: (j: Judged) => void): Promise<num
     child.send({ from, to });
   });
 }
-async function language(count: number): Promise<void> {
+async function language(count: number): Promise<Figures> {
   const outcomes: Record<string, number> = {};
   let [slowest, largest] = [0, 0];
   const hear = (j: Judged): void => {
@@ -67,10 +67,10 @@ async function language(count: number): Promise<void> {
   const first = seed * 10_000_000;
   // A fresh process now and then: memory is that of a few thousand texts, not of all.
   for (let next = first; next < first + count;) next = await texts(next, Math.min(next + 5000, first + count), hear);
-  figures.push(["random texts", `${count}: ${outcomes["model"] ?? 0} models, ${outcomes["diagnostics"] ?? 0} with diagnostics, ${outcomes["defect"] ?? 0} defects`],
-    ["longest work on one text", `${(slowest / 1000).toFixed(1)} s`], ["most memory of the process", `${largest >> 20} MB`]);
+  return [["random texts", `${count}: ${outcomes["model"] ?? 0} models, ${outcomes["diagnostics"] ?? 0} with diagnostics, ${outcomes["defect"] ?? 0} defects`],
+    ["longest work on one text", `${(slowest / 1000).toFixed(1)} s`], ["most memory of the process", `${largest >> 20} MB`]];
 }
-async function meaning(count: number): Promise<void> {
+async function meaning(count: number): Promise<Figures> {
   const outcomes: Record<string, number> = { agrees: 0, refused: 0, differs: 0 };
   let largest = 0;
   for (let i = 0; i < count; i++) {
@@ -85,18 +85,24 @@ async function meaning(count: number): Promise<void> {
     }
     if (i % 100 === 99) say(`${i + 1} networks`);
   }
-  figures.push(["random networks", `${count}: ${outcomes["agrees"]} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${outcomes["refused"]} refused with a diagnostic, ${outcomes["differs"]} differ`],
-    ["largest error that float32's own rounding explains", largest.toExponential(1)]);
+  return [["random networks", `${count}: ${outcomes["agrees"]} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${outcomes["refused"]} refused with a diagnostic, ${outcomes["differs"]} differ`],
+    ["largest error that float32's own rounding explains", largest.toExponential(1)]];
 }
-async function kill(count: number): Promise<void> {
+async function kill(count: number): Promise<Figures> {
   const report = await killTest(count, seed, Math.max(20, count));
   if (!report.equal) fault("the killed run ended with other bytes");
   if (report.unreadable > 0) fault(`${report.unreadable} checkpoints were unreadable`);
-  figures.push(["kill -9 of a training run", `${report.kills}, of them ${report.inWrites} within a write; ${report.unreadable} checkpoints unreadable; the last bytes ${report.equal ? "equal" : "DIFFER"}`]);
+  return [["kill -9 of a training run", `${report.kills}, of them ${report.inWrites} within a write; ${report.unreadable} checkpoints unreadable; the last bytes ${report.equal ? "equal" : "DIFFER"}`]];
 }
-if (wanted("language") > 0) await language(wanted("language"));
-if (wanted("meaning") > 0) await meaning(wanted("meaning"));
-if (wanted("kill") > 0) await kill(wanted("kill"));
+const order = new Map<string, Figures>();
+/** The figures of one part, kept together whichever part ends first. */
+async function part(name: "language" | "meaning" | "kill", run: (count: number) => Promise<Figures>): Promise<void> {
+  if (wanted(name) > 0) order.set(name, await run(wanted(name)));
+}
+// Texts are judged in processes of their own, networks in this one: two cores have work.
+await Promise.all([part("language", language), part("meaning", meaning)]);
+await part("kill", kill);
+const figures = ["language", "meaning", "kill"].flatMap((name) => order.get(name) ?? []);
 const table = ["| what | measured |", "| --- | --- |", ...figures.map(([what, figure]) => `| ${what} | ${figure} |`)].join("\n");
 process.stdout.write(`${table}\n`);
 if (options.report) {

@@ -11,6 +11,7 @@ import { explainNetwork } from "./explain/derivation.js";
 import type { ModelDescription, TensorMap } from "./runtime/contract.js";
 import type { Graph } from "./tensor/graph.js";
 import { expressionTooLarge } from "./semantics/diagnostics.js";
+import { languageVersion } from "./syntax/language-version.js";
 import { lowerNetwork, type LowerOptions, type Measure } from "./tensor/lower.js";
 import { NotLowerable } from "./tensor/lowered.js";
 import { optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
@@ -90,7 +91,7 @@ export function buildOnnx(network: CompiledNetwork, build: OnnxBuild): readonly 
   const { description } = build;
   const augment = description.training?.augment.find((a) => a.name === "normalize");
   const metadata: Record<string, string> = {
-    "crate-compile.version": build.version, "crate-compile.spec": build.spec, "crate-compile.spec.sha256": description.specHash,
+    "crate-compile.version": build.version, "crate-compile.language": String(languageVersion), "crate-compile.spec": build.spec, "crate-compile.spec.sha256": description.specHash,
     "crate-compile.network": description.name, "crate-compile.seed": String(description.seed),
     ...(description.preset === undefined ? {} : { "crate-compile.preset": description.preset }),
     ...(augment ? { "crate-compile.input.normalize": JSON.stringify({ positional: augment.positional, named: augment.named }) } : {}),

@@ -39,8 +39,9 @@ export function batchFor(description: ModelDescription, batch: number, free = 64
     return [w.name, { shape, data: real ? Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898) * 1.5) : Int32Array.from({ length }, (_, i) => i % 10) }];
   }));
 }
+/** Threads of a variant that has run must not spin on the cores that the next one runs on. */
 const session = (bytes: Uint8Array, threads: number): Promise<ort.InferenceSession> =>
-  ort.InferenceSession.create(bytes, { intraOpNumThreads: threads, logSeverityLevel: 3 });
+  ort.InferenceSession.create(bytes, { intraOpNumThreads: threads, logSeverityLevel: 3, extra: { session: { force_spinning_stop: "1" } } });
 export function modelBytesOf(network: CompiledNetwork, level: OptimisationLevel, opset?: number): Uint8Array {
   const description = describeNetwork(network);
   const [file] = emitOnnx(planOf(network, {}, level), {

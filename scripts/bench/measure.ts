@@ -10,7 +10,7 @@ export interface Timing {
   /** Median over rounds of the first variant's time by this one's. */
   readonly speedup: number;
   /** The same by processor time, which a busy machine disturbs less. */
-  readonly cpuSpeedup: number;
+  readonly cpuSpeedup?: number;
 }
 const at = (sorted: readonly number[], part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] as number;
 const quantile = (values: readonly number[], part: number): number => at([...values].sort((a, b) => a - b), part);
@@ -30,15 +30,18 @@ export async function interleaved(variants: ReadonlyMap<string, Runner>, rounds:
       cpu.get(variant)?.push(cpuNow() - used);
     }
   }
-  const first = [...variants.keys()][0] as string;
+  return ratios(wall, cpu);
+}
+/** Milliseconds of every round, by variant, as medians and as ratios to the first variant. */
+export function ratios(wall: ReadonlyMap<string, readonly number[]>, cpu?: ReadonlyMap<string, readonly number[]>): readonly Timing[] {
+  const first = [...wall.keys()][0] as string;
   const ratio = (times: ReadonlyMap<string, readonly number[]>, variant: string): number => {
     const [base, own] = [times.get(first) ?? [], times.get(variant) ?? []];
     return quantile(base.map((t, i) => t / Math.max(own[i] as number, 1e-3)), 0.5);
   };
-  return [...variants.keys()].map((variant) => {
-    const times = wall.get(variant) as number[];
-    return { variant, median: quantile(times, 0.5), p10: quantile(times, 0.1), p90: quantile(times, 0.9), speedup: ratio(wall, variant), cpuSpeedup: ratio(cpu, variant) };
-  });
+  return [...wall].map(([variant, times]) => ({
+    variant, median: quantile(times, 0.5), p10: quantile(times, 0.1), p90: quantile(times, 0.9), speedup: ratio(wall, variant), ...(cpu ? { cpuSpeedup: ratio(cpu, variant) } : {}),
+  }));
 }
 /** The slope of log time over log size, by least squares. */
 export function logSlope(points: readonly { readonly size: number; readonly ms: number }[]): number {

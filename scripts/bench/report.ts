@@ -1,5 +1,6 @@
 /** What was measured, as JSON and as tables for people. */
 import type { Timing } from "./measure.js";
+import type { TorchResult } from "./torch.js";
 
 export interface Result {
   readonly what: "compile" | "inference" | "training step";
@@ -15,6 +16,8 @@ export interface Scaling {
   readonly slope: number;
 }
 export interface Report {
+  /** Against PyTorch, where a Python with it was given. */
+  readonly torch?: readonly TorchResult[];
   readonly machine: Readonly<Record<string, string | number>>;
   readonly rounds: number;
   readonly results: readonly Result[];
@@ -37,9 +40,30 @@ const notes = `## What was measured, and what was chosen
   its linear layers are MatMul and Add, its ISTA three products. It stands in for their exported file, which needs PyTorch.
 `;
 
+/** How many times faster than PyTorch as it is, compiled, and its exports in the same ONNX Runtime. */
+function torchTable(results: readonly TorchResult[]): readonly string[] {
+  const by = (r: TorchResult, base: string, own: Timing): string => {
+    const other = r.timings.find((t) => t.variant === base);
+    return other ? (other.median / own.median).toFixed(2) : "";
+  };
+  const bases = ["torch eager", "torch compiled", "torch.onnx (dynamo)", "torch.onnx (trace)"];
+  const lines = results.flatMap((r) => r.timings.map((t) => row([
+    r.what, r.network, String(r.batch), String(r.threads), t.variant, ms(t.median), ...bases.map((b) => (t.variant.startsWith("-O") ? by(r, b, t) : "")),
+    r.megabytes[t.variant]?.toFixed(0) ?? "", t.variant === "-O2" ? r.nodeByPython?.toFixed(2) ?? "" : "",
+  ])));
+  return [
+    "## Against PyTorch", "",
+    "`npm run bench -- --torch PYTHON`: the network written in PyTorch, as it is (eager), compiled (`torch.compile`) and exported by its two",
+    "exporters; the exports and the compiler's graphs run in Python's ONNX Runtime, all in one process, in turn. Four columns divide PyTorch's",
+    "medians by this variant's. MB is what a process of its own took beyond the libraries; the last column is this graph's step in Node by its step in Python.", "",
+    row(["what", "network", "batch", "threads", "variant", "median ms", "eager ÷", "compiled ÷", "dynamo export ÷", "traced export ÷", "MB", "Node ÷ Python"]),
+    row(Array.from({ length: 12 }, () => "---")), ...lines, "",
+  ];
+}
+
 export function markdown(report: Report): string {
   const lines = report.results.flatMap((r) => r.timings.map((t) => row([
-    r.what, r.network, r.engine, String(r.batch ?? ""), String(r.threads ?? ""), t.variant, ms(t.median), `${ms(t.p10)}–${ms(t.p90)}`, t.speedup.toFixed(2), t.cpuSpeedup.toFixed(2),
+    r.what, r.network, r.engine, String(r.batch ?? ""), String(r.threads ?? ""), t.variant, ms(t.median), `${ms(t.p10)}–${ms(t.p90)}`, t.speedup.toFixed(2), t.cpuSpeedup?.toFixed(2) ?? "",
   ])));
   const sizes = report.scaling[0]?.points.map((p) => p.size) ?? [];
   return [
@@ -56,6 +80,7 @@ export function markdown(report: Report): string {
       row(["attention", ...sizes.map(String), "slope"]), row(["---", ...sizes.map(() => "---"), "---"]),
       ...report.scaling.map((s) => row([s.attention, ...s.points.map((p) => ms(p.ms)), s.slope.toFixed(2)])), "",
     ]),
+    ...(report.torch ? torchTable(report.torch) : []),
     notes,
   ].join("\n");
 }

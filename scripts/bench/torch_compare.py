@@ -3,7 +3,7 @@
 python torch_compare.py CASE.json: {kind: "inference" | "training", sizes, batch, threads, rounds, models: {variant: file}}; prints JSON.
 The network follows Yu et al. 2023, equations 11 to 14, as its authors' program arranges it (torch.nn layers, heads by reshape).
 """
-import json, resource, statistics, sys, tempfile, time, warnings
+import json, sys, tempfile, time, warnings
 
 import numpy as np
 import onnxruntime as ort
@@ -137,12 +137,19 @@ def training(case, sizes):
 case = json.load(open(sys.argv[1]))
 torch.set_num_threads(case["threads"])
 makers = (inference if case["kind"] == "inference" else training)(case, case["sizes"])
-if "alone" in case:  # how much memory a variant takes, in a process of its own, beyond what the imports took
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def megabytes(field):
+    """A figure of this process's memory: VmRSS is now, VmHWM the most since the last reset (Linux)."""
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field)) / 1024
+
+
+if "alone" in case:  # the most memory that a variant takes, in a process of its own, beyond what the imports took
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = megabytes("VmRSS")
     run = makers[case["alone"]]()
     for _ in range(5):
         run()
-    print(json.dumps({"megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
+    print(json.dumps({"megabytes": megabytes("VmHWM") - before}))
 else:
     runners = {name: make() for name, make in makers.items()}
     times = {name: [] for name in runners}

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { nodeHost } from "../../src/cli/host.js";
 import { type CompiledNetwork, compile } from "../../src/compile.js";
-import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { describe } from "../../src/network/describe.js";
 import type { ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
 import type { DataSet } from "../../src/runtime/data/dataset.js";
@@ -14,7 +13,7 @@ import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { initialise } from "../../src/runtime/random.js";
 import { readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
-import { graphOf } from "../../src/targets.js";
+import { trainingModelsOf } from "../../src/targets.js";
 
 export interface Picture {
   readonly id: string;
@@ -109,8 +108,7 @@ async function trainOnce(key: string, text: string, preset: string, epochs: numb
   const program = network.unrolled.training;
   if (!program) throw new Error(`${key} has no train block`);
   const description = describeNetwork(network, program.seed);
-  const lower = (options: Parameters<typeof graphOf>[1]): ReturnType<typeof graphOf> => graphOf(network, { loss: true, ...options }, 2);
-  const inner = await createOrtEngine(ort as unknown as Ort, description, trainingModels(lower({ training: true }), lower({}), description, {}, "reproduce"));
+  const inner = await createOrtEngine(ort as unknown as Ort, description, trainingModelsOf(network, { description, metadata: {}, version: "reproduce", level: 2 }));
   const fixed = initialise(description.parameters.filter((p) => !p.trainable), description.seed);
   const data = await loadData(program.data, { model: description, baseDirectory: "examples", parameters: fixed });
   const perEpoch = Math.floor(data.train.size / program.batch);

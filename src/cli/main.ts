@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { Reported, UsageFault, UserFault } from "./faults.js";
+import { languageVersion } from "../syntax/language-version.js";
 import { packageVersion } from "./root.js";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
@@ -21,7 +22,7 @@ const withSpec = (command: Command): Command => command
 export function program(): Command {
   const main = new Command("crate-compile")
     .description("Compiles networks that are unrolled optimisation algorithms: objectives in, TensorFlow.js packages and ONNX models out.")
-    .version(packageVersion(), "-V, --version")
+    .version(`${packageVersion()} (language ${languageVersion})`, "-V, --version")
     .showHelpAfterError("(add --help for the options)")
     .exitOverride();
   const add = (spec: string, description: string): Command => main.command(spec).description(description).exitOverride();

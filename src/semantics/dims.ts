@@ -8,7 +8,7 @@ import {
 import { dimExpr, type Expr, scalarShape, symbol } from "../expression/expr.js";
 import type { Expression } from "../syntax/ast.js";
 import { dimFault, unknownName } from "./diagnostics.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 
 interface DimEntry {
   readonly name: string;

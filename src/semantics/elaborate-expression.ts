@@ -10,7 +10,7 @@ import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../s
 import {
   dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
 } from "./diagnostics.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import { isNetworkFunction, networkFunctionNames, elaborateNetworkFunction } from "./network-functions.js";
 import { type Context, Scope, type ValueBinding } from "./scope.js";
 import type { Span } from "../diagnostics/span.js";

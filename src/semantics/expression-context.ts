@@ -7,7 +7,7 @@ import type { Expression, Hole } from "../syntax/ast.js";
 import { duplicateName, unknownName, wrongShape } from "./diagnostics.js";
 import { Dims } from "./dims.js";
 import { elaborateScalar, textOf } from "./elaborate-expression.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import { Scope } from "./scope.js";
 
 export interface DeclaredVariable {

@@ -11,7 +11,7 @@ import type { TypedInit, TypedParam } from "./program.js";
 import type { Expression } from "../syntax/ast.js";
 import { misplaced, wrongArguments } from "./diagnostics.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf, unifyShapes } from "./elaborate-expression.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import type { Context } from "./scope.js";
 
 type CallNode = Extract<Expression, { kind: "call" }>;

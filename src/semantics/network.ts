@@ -16,7 +16,7 @@ import type {
 import { dimFault, duplicateName, expressionTooLarge, familyMisuse, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
 import { Dims, DimSolved } from "./dims.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import { type Context, Scope, type ValueBinding } from "./scope.js";
 import { elaborateStep, type LemmaTable } from "./steps.js";
 import { elaborateTrain } from "./train.js";

@@ -7,7 +7,7 @@ import { type LemmaUseTyped, type MethodName, prenormHole, type TypedLemma, type
 import type { Expression, LemmaDeclaration, LemmaUse, MethodCall, StepDeclaration } from "../syntax/ast.js";
 import { duplicateName, familyMisuse, lemmaFault, stepFault, unknownName, wrongShape } from "./diagnostics.js";
 import { bindHoleShape, elaborate, elaborateAs, elaborateScalar, familyOrValue, showHole, showShape, strip, textOf } from "./elaborate-expression.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import { type Context, Scope } from "./scope.js";
 
 export interface LemmaTable {

@@ -7,7 +7,7 @@ import type { TypedTrain } from "./program.js";
 import type { Expression, TrainClause, TrainDeclaration } from "../syntax/ast.js";
 import { trainFault } from "./diagnostics.js";
 import { elaborate, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../diagnostics/nearest.js";
 import type { Context } from "./scope.js";
 
 interface Signature {

@@ -5,6 +5,7 @@ import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
 import { saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
 import { createMetrics } from "../../runtime/metrics.js";
+import { prepare } from "../../runtime/prepare.js";
 import { initialise, Random } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
 import { evaluateGraph } from "../../tensor/evaluate-graph.js";
@@ -35,8 +36,10 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const others = initialise(description.parameters.filter((p) => !names.has(p.name)), seed);
   const data = await specData(description, { specFile: file, weights: others, ...(options.data === undefined ? {} : { data: options.data }) });
   const count = Math.min(options.samples ?? data.train.size, data.train.size);
-  const train = data.train.batch(chooseSamples(data.train.size, count, Random.named(seed, "construct")));
-  const test = data.test.batch(chooseSamples(data.test.size, data.test.size, Random.named(seed, "construct")));
+  // As the built network will see them: normalised where the spec says so, drawn inputs drawn.
+  const batchOf = (split: typeof data.train, samples: number): TensorMap =>
+    prepare(split.batch(chooseSamples(split.size, samples, Random.named(seed, "construct"))), description, undefined, Random.named(seed, "feed"));
+  const [train, test] = [batchOf(data.train, count), batchOf(data.test, data.test.size)];
   const started = Date.now();
   const parameters = Object.fromEntries(Object.entries(others).map(([k, { shape, data: numbers }]): [string, HostTensor] => [k, { shape, data: Float64Array.from(numbers) }]));
   const built = evaluateGraph(graphOf(network, { construct: true }), { inputs: train, parameters });
