@@ -1,8 +1,9 @@
 /**
- * How fast is what the compiler makes? `npm run bench [-- --quick] [--only WORD] [--torch PYTHON]` measures compile time, inference and training steps,
- * beside PyTorch where a Python with torch, onnx, onnxscript and onnxruntime is named, and writes docs/performance.json and docs/performance.md. -O2 against -O0 in one runtime is the figure that holds on any machine.
+ * How fast is what the compiler makes? `npm run bench [-- --quick] [--only WORD] [--torch PYTHON]` measures compile time, inference and
+ * training steps, beside PyTorch where a Python with torch, onnx, onnxscript and onnxruntime is named, and writes docs/performance.json and
+ * docs/performance.md; with --only, that part is measured anew there. -O2 against -O0 in one runtime is the figure that holds on any machine.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { createRequire } from "node:module";
 import { schedule } from "../src/tensor/schedule.js";
@@ -10,7 +11,7 @@ import { optimisedGraphOf } from "../src/targets.js";
 import { authorsGraph } from "./bench/authors-graph.js";
 import { batchFor, compileText, describeNetwork, exampleText, inferenceOf, modelBytesOf, ortEngine, type Runner, trainingOf, weightsFor } from "./bench/cases.js";
 import { interleaved, logSlope } from "./bench/measure.js";
-import { markdown, type Report, type Result, type Scaling } from "./bench/report.js";
+import { markdown, merged, type Report, type Result, type Scaling } from "./bench/report.js";
 import { tfjsEngine } from "./bench/tfjs.js";
 import { againstTorch } from "./bench/torch.js";
 
@@ -129,11 +130,11 @@ if (wanted("scaling")) {
 const python = process.argv.includes("--torch") ? process.argv[process.argv.indexOf("--torch") + 1] : undefined;
 const torch = python !== undefined && wanted("torch") ? await againstTorch(python, quick ? 5 : 15, (line) => { process.stderr.write(`${line}\n`); }) : undefined;
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+const file = "docs/performance.json";
 const report: Report = {
   machine: { processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version },
   rounds, results, scaling: scalings, ...(torch ? { torch } : {}),
 };
-if (only === undefined) {
-  writeFileSync("docs/performance.json", `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync("docs/performance.md", `${markdown(report)}\n`);
-} else process.stdout.write(`${markdown(report)}\n`);
+const kept = only === undefined || !existsSync(file) ? report : merged(JSON.parse(readFileSync(file, "utf8")) as Report, report);
+writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+writeFileSync("docs/performance.md", `${markdown(kept)}\n`);

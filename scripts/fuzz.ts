@@ -7,9 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { judgeNetwork, onnxRuntimes } from "../test/fuzz/judge-network.js";
-import { randomNetwork } from "../test/fuzz/random-networks.js";
-import { runTfjs } from "../test/support/tfjs.js";
+import type { Networks } from "./fuzz-networks.js";
 import { killTest } from "./kill.js";
 
 const root = resolve(fileURLToPath(import.meta.url), "..", "..");
@@ -70,23 +68,26 @@ async function language(count: number): Promise<Figures> {
   return [["random texts", `${count}: ${outcomes["model"] ?? 0} models, ${outcomes["diagnostics"] ?? 0} with diagnostics, ${outcomes["defect"] ?? 0} defects`],
     ["longest work on one text", `${(slowest / 1000).toFixed(1)} s`], ["most memory of the process", `${largest >> 20} MB`]];
 }
-async function meaning(count: number): Promise<Figures> {
-  const outcomes: Record<string, number> = { agrees: 0, refused: 0, differs: 0 };
-  let largest = 0;
-  for (let i = 0; i < count; i++) {
-    const number = seed * 1_000_000 + i;
-    try {
-      const found = await judgeNetwork(randomNetwork(number), number, { ...onnxRuntimes, tfjs: runTfjs, "tfjs -O2": (n, w, f) => runTfjs(n, w, f, 2) });
-      outcomes[found.outcome] = (outcomes[found.outcome] ?? 0) + 1;
-      if (found.outcome === "differs") fault(`network ${number}: ${found.detail}`);
-      else largest = Math.max(largest, found.largestError);
-    } catch (error) {
-      fault(`network ${number}: ${error instanceof Error ? error.stack : String(error)}`);
-    }
-    if (i % 100 === 99) say(`${i + 1} networks`);
-  }
-  return [["random networks", `${count}: ${outcomes["agrees"]} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${outcomes["refused"]} refused with a diagnostic, ${outcomes["differs"]} differ`],
-    ["largest error that float32's own rounding explains", largest.toExponential(1)]];
+/** Networks in a process of their own: what they compute keeps it busy, and texts are timed here. */
+function meaning(count: number): Promise<Figures> {
+  return new Promise((done, failed) => {
+    let judged: Networks | undefined;
+    const child = fork(join(root, "scripts", "fuzz-networks.ts"), { cwd: root, execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    child.on("message", (m: { readonly said?: string; readonly fault?: string; readonly judged?: Networks }) => {
+      if (m.said !== undefined) say(m.said);
+      if (m.fault !== undefined) fault(m.fault);
+      if (m.judged) {
+        judged = m.judged;
+        child.disconnect();
+      }
+    });
+    child.on("exit", (code) => {
+      if (!judged) return failed(new Error(`the process that judges networks ended with ${code}`));
+      done([["random networks", `${count}: ${judged.agrees} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${judged.refused} refused with a diagnostic, ${judged.differs} differ`],
+        ["largest error that float32's own rounding explains", judged.largest.toExponential(1)]]);
+    });
+    child.send({ first: seed * 1_000_000, count });
+  });
 }
 async function kill(count: number): Promise<Figures> {
   const report = await killTest(count, seed, Math.max(20, count));
@@ -99,7 +100,7 @@ const order = new Map<string, Figures>();
 async function part(name: "language" | "meaning" | "kill", run: (count: number) => Promise<Figures>): Promise<void> {
   if (wanted(name) > 0) order.set(name, await run(wanted(name)));
 }
-// Texts are judged in processes of their own, networks in this one: two cores have work.
+// Each in processes of its own: two cores have work.
 await Promise.all([part("language", language), part("meaning", meaning)]);
 await part("kill", kill);
 const figures = ["language", "meaning", "kill"].flatMap((name) => order.get(name) ?? []);

@@ -23,6 +23,20 @@ export interface Report {
   readonly results: readonly Result[];
   readonly scaling: readonly Scaling[];
 }
+/** The report with parts measured anew in place of the old ones. */
+export function merged(old: Report, fresh: Report): Report {
+  const replaced = <T>(before: readonly T[], now: readonly T[], key: (x: T) => string): readonly T[] => {
+    const found = new Map(now.map((x) => [key(x), x]));
+    const known = new Set(before.map(key));
+    return [...before.map((x) => found.get(key(x)) ?? x), ...now.filter((x) => !known.has(key(x)))];
+  };
+  const torch = replaced(old.torch ?? [], fresh.torch ?? [], (r) => [r.what, r.network, r.batch, r.threads].join());
+  return {
+    ...fresh,
+    results: replaced(old.results, fresh.results, (r) => [r.what, r.network, r.engine, r.batch, r.threads].join()),
+    scaling: replaced(old.scaling, fresh.scaling, (s) => s.attention), ...(torch.length > 0 ? { torch } : {}),
+  };
+}
 const ms = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 

@@ -62,7 +62,7 @@ export async function againstTorch(python: string, rounds: number, say: (line: s
       const request = { kind: c.what === "inference" ? "inference" : "training", sizes, batch: c.batch, threads, rounds, models };
       const { times } = ask(request) as { times: Record<string, number[]> };
       const timings = ratios(new Map(Object.entries(times)));
-      const megabytes = threads === 1 ? {} : Object.fromEntries(Object.keys(times).map((alone) => [alone, ask({ ...request, alone })["megabytes"] as number]));
+      const megabytes: Record<string, number> = threads === 1 ? {} : Object.fromEntries(Object.keys(times).map((alone) => [alone, ask({ ...request, alone })["megabytes"] as number]));
       let nodeByPython: number | undefined;
       if (c.what === "training step") {
         const step = await trainingOf(await ortEngine(network, 2, threads), description, batchFor(description, c.batch));
