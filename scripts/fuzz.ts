@@ -117,8 +117,8 @@ ${table}
 A text's outcome is a model or diagnostics: a thrown error, more than 2 s of work or more than 500 MB would be a fault, and the command would
 end with 1. A random network's derivation is held against finite differences and numeric minimisation, every pass of the
 optimiser against the graph before it (values and gradients, float64), its ONNX models and its TensorFlow.js model (plain and optimised)
-against the float64 run of its statements; what float32 may lose is 1e-5 and thirty times what a change of all inputs by half a unit in the
-last place does. \`npm test\` runs the same with 2,000 texts, 100 networks (ten in TensorFlow.js) and 3 kills.
+against the float64 run of its statements; what float32 may lose is 1e-5 and thirty times what a change of all inputs, or of all
+results on the way, by half a unit in the last place does. \`npm test\` runs the same with 2,000 texts, 100 networks (ten in TensorFlow.js) and 3 kills.
 
 Bad data, lying weights files, damaged checkpoints, full disks, hostile names and strings, and equal bytes from two folders, languages and
 time zones are tests of their own: \`test/runtime\`, \`test/cli\`, \`test/hostile\`.

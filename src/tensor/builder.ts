@@ -305,7 +305,7 @@ export class GraphBuilder {
     if (onlyB.length > 0) return this.contract(a, this.reduce("sum", b, onlyB), both);
     if (both.length === 0) return this.binary("multiply", a, b);
     const [x, y] = [this.node(a), this.node(b)];
-    if (x.op === "fill") return this.contract(b, a, both);
+    if (x.op === "fill" && y.op !== "fill") return this.contract(b, a, both);
     if (y.op === "fill") {
       const summed = this.binary("multiply", this.reduce("sum", a, both), this.fill(y.value));
       return this.spread(summed, y.axes.filter((axis) => !both.includes(axis.name)));

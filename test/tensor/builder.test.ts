@@ -37,6 +37,7 @@ describe("what always holds is simplified", () => {
     ["x^½", (b, x) => b.binary("power", x, b.fill(0.5)), "%1 = sqrt (%0) [r=3, c=4]"],
     ["renamed and back", (b, x) => b.rename(b.rename(x, new Map([["r", "s"]])), new Map([["s", "r"]])), ""],
     ["a swap of two names stays", (b, x) => b.rename(x, new Map([["r", "c"], ["c", "r"]])), "%1 = rename r→c c→r (%0) [c=3, r=4]"],
+    ["a contraction of two numbers", (b) => b.contract(b.fill(2, [r, c]), b.fill(3, [c]), ["c"]), "%0 = fill 24 [r=3]"],
     ["a contraction with ones", (b, x) => b.contract(x, b.fill(1, [c]), ["c"]), "%1 = reduce sum over c (%0) [r=3]"],
     ["a sum of what is spread", (b, _, y) => b.reduce("sum", b.spread(y, [k]), ["k"]), "%1 = fill 2 []\n%2 = multiply (%0, %1) [c=4]"],
     ["a sum over a contraction's own axis", (b, x, y) => b.reduce("sum", b.contract(x, y, ["c"]), ["r"]), "%2 = reduce sum over r (%0) [c=4]\n%3 = contract over c (%1, %2) []"],

@@ -2,7 +2,7 @@
  * One training step as one graph: forward, backward, clipping, update. Parameters and optimiser state come in as inputs and
  * go out under `<name>/next`; the learning rate and the bias corrections come in as scalars, computed in double by the loop.
  */
-import { type Dim, dimNumber } from "../../expression/dim.js";
+import { type Dim, dimAdd, dimNumber } from "../../expression/dim.js";
 import type { OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
 import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
@@ -89,6 +89,52 @@ export function gradientSavings(lowered: Graph, parameters: readonly ParameterDe
   return gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level).report;
 }
 
+/** The axis along which vectors stand one after the other. */
+const entries = "entries";
+interface Member {
+  readonly name: string;
+  readonly positive?: boolean;
+  readonly leaf: TensorNode;
+}
+/** Parameters that are updated together: one of any shape, or many vectors as one, whose kernels would cost more than their work. */
+class Pack {
+  readonly theta: number;
+
+  constructor(private readonly b: GraphBuilder, readonly members: readonly Member[]) {
+    this.theta = this.join(members.map((p) => p.leaf.id));
+  }
+  get positive(): boolean {
+    return this.members[0]?.positive ?? false;
+  }
+  get path(): string {
+    return this.members.length === 1 ? `update/${this.members[0]?.name}` : "update/vectors";
+  }
+  /** Values of the members, one each, as one. */
+  join(values: readonly number[]): number {
+    const [only, ...others] = values;
+    if (only !== undefined && others.length === 0) return only;
+    return this.b.concat(values.map((v) => this.b.rename(v, new Map(this.b.axes(v).map((a) => [a.name, entries])))), entries);
+  }
+  /** The members' parts of a value, in order. */
+  part(value: number): readonly number[] {
+    const [only, ...others] = this.members;
+    if (only && others.length === 0) return [this.b.spread(value, only.leaf.axes)];
+    let start = dimNumber(0);
+    return this.members.map(({ leaf }) => {
+      const [axis] = leaf.axes as readonly [Axis];
+      const end = dimAdd(start, axis.size);
+      const piece = this.b.rename(this.b.slice(value, entries, start, end), new Map([[entries, axis.name]]));
+      start = end;
+      return piece;
+    });
+  }
+}
+function packsOf(learned: readonly ParameterDescription[], leaves: ReadonlyMap<string, TensorNode>, level: OptimisationLevel): readonly (readonly ParameterDescription[])[] {
+  const isVector = (p: ParameterDescription): boolean => level > 0 && !p.positive && leaves.get(p.name)?.axes.length === 1;
+  const vectors = learned.filter(isVector);
+  return [...learned.filter((p) => !isVector(p)).map((p) => [p]), ...(vectors.length > 0 ? [vectors] : [])];
+}
+
 /** `lowered` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
 export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram, level: OptimisationLevel): TrainingGraph {
   const { graph: forward, drawn } = drawDropout(lowered);
@@ -102,10 +148,11 @@ export function trainingGraph(lowered: Graph, parameters: readonly ParameterDesc
   b.path = "update";
   const rate = b.input(stepScalars.learningRate, [], "float");
   const corrections = [b.input(stepScalars.correction1, [], "float"), b.input(stepScalars.correction2, [], "float")] as const;
-  const raw = learned.map((p) => {
-    const g = nodes.get(gradientName(p.name)) as number;
+  const packs = packsOf(learned, leaves, level).map((members) => new Pack(b, members.map((p) => ({ ...p, leaf: leaves.get(p.name) as TensorNode }))));
+  const raw = packs.map((pack) => {
+    const g = pack.join(pack.members.map((p) => nodes.get(gradientName(p.name)) as number));
     // A positive parameter is learned as its logarithm.
-    return p.positive ? b.binary("multiply", g, (leaves.get(p.name) as TensorNode).id) : g;
+    return pack.positive ? b.binary("multiply", g, pack.theta) : g;
   });
   const squares = raw.map((g) => b.reduce("sum", b.unary("square", g), b.axes(g).map((a) => a.name)));
   const norm = b.unary("sqrt", squares.length === 0 ? b.fill(0) : squares.reduce((x, y) => b.binary("add", x, y)));
@@ -113,26 +160,28 @@ export function trainingGraph(lowered: Graph, parameters: readonly ParameterDesc
   const factor = clip === undefined ? undefined : b.binary("min", b.fill(1), b.binary("divide", b.fill(clip), b.binary("add", norm, b.fill(1e-6))));
   const decay = optimizer.weightDecay === 0 ? undefined : b.binary("subtract", b.fill(1), b.binary("multiply", rate, b.fill(optimizer.weightDecay)));
   const suffixes = stateSuffixes(optimizer);
-  const outputs: Graph["outputs"][number][] = [loss, { name: "gradient_norm", node: norm, wire: [] }];
   const inputs: WireTensor[] = [wire(stepScalars.learningRate, []), wire(stepScalars.correction1, []), wire(stepScalars.correction2, [])];
   if (drawn) inputs.push({ name: seedName, kind: "class", classes: seedPrime, shape: [] });
   const order = (axes: readonly Axis[]): readonly string[] => axes.map((a) => a.name);
   const sizes = (axes: readonly Axis[]): number[] => axes.map((a) => numberOf(a.size));
-  learned.forEach((p, i) => {
-    const leaf = leaves.get(p.name) as TensorNode;
-    b.path = `update/${p.name}`;
+  /** Parameter or its state → what it is after the step. */
+  const updated = new Map<string, number>();
+  packs.forEach((pack, i) => {
+    b.path = pack.path;
     const g = factor === undefined ? (raw[i] as number) : b.binary("multiply", raw[i] as number, factor);
-    const decayed = decay === undefined ? leaf.id : b.binary("multiply", leaf.id, decay);
-    const theta = p.positive ? b.unary("log", decayed) : decayed;
-    const state = Object.fromEntries(suffixes.map((s) => [s, b.input(`${p.name}/${s}`, leaf.axes, "float")]));
+    const decayed = decay === undefined ? pack.theta : b.binary("multiply", pack.theta, decay);
+    const theta = pack.positive ? b.unary("log", decayed) : decayed;
+    const state = Object.fromEntries(suffixes.map((s) => [s, pack.join(pack.members.map((p) => b.input(`${p.name}/${s}`, p.leaf.axes, "float")))]));
     const next = updateOf(b, optimizer, theta, g, state, rate, corrections);
-    const value = b.spread(p.positive ? b.unary("exp", next.value) : next.value, leaf.axes);
-    outputs.push({ name: nextName(p.name), node: value, wire: order(leaf.axes) });
-    for (const s of suffixes) {
-      inputs.push(wire(`${p.name}/${s}`, sizes(leaf.axes)));
-      outputs.push({ name: nextName(`${p.name}/${s}`), node: b.spread(next.state[s] as number, leaf.axes), wire: order(leaf.axes) });
-    }
+    pack.part(pack.positive ? b.unary("exp", next.value) : next.value).forEach((node, k) => { updated.set(pack.members[k]?.name ?? "", node); });
+    for (const s of suffixes) pack.part(next.state[s] as number).forEach((node, k) => { updated.set(`${pack.members[k]?.name}/${s}`, node); });
   });
+  const outputs: Graph["outputs"][number][] = [loss, { name: "gradient_norm", node: norm, wire: [] }];
+  for (const p of learned) {
+    const { axes } = leaves.get(p.name) as TensorNode;
+    for (const name of [p.name, ...suffixes.map((s) => `${p.name}/${s}`)]) outputs.push({ name: nextName(name), node: updated.get(name) as number, wire: order(axes) });
+    for (const s of suffixes) inputs.push(wire(`${p.name}/${s}`, sizes(axes)));
+  }
   for (const leaf of leaves.values()) inputs.push(wire(leaf.op === "parameter" ? leaf.name : "", sizes(leaf.axes)));
   return { graph: parametersAsInputs(prune(b.finish(outputs))), inputs };
 }
