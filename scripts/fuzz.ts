@@ -84,7 +84,7 @@ function meaning(count: number): Promise<Figures> {
     child.on("exit", (code) => {
       if (!judged) return failed(new Error(`the process that judges networks ended with ${code}`));
       done([["random networks", `${count}: ${judged.agrees} agree in derivation, passes, ONNX Runtime and TensorFlow.js, ${judged.refused} refused with a diagnostic, ${judged.differs} differ`],
-        ["largest error that float32's own rounding explains", judged.largest.toExponential(1)]]);
+        ["largest error of an output, as a part of its largest entry", `${judged.largest.toExponential(1)}; of what float32 may lose there, ${judged.part.toFixed(2)}; ${judged.loose} networks cancel so much that it may lose over 1e-3, and are left out of the first figure`]]);
     });
     child.send({ first: seed * 1_000_000, count });
   });

@@ -15,6 +15,8 @@ export interface Meaning {
   /** Of a refusal: the diagnostics' codes. */
   readonly codes?: readonly string[];
   readonly largestError: number;
+  /** Of a network that was run: what float32 may lose in it. */
+  readonly allowed?: number;
 }
 /** A runtime to hold against the evaluator: outputs by name. tfjs is handed in where its backend is there. */
 export type Runtime = (network: CompiledNetwork, weights: TensorMap, feeds: TensorMap) => Promise<Readonly<Record<string, Float32Array>>>;
@@ -66,5 +68,5 @@ export async function judgeNetwork(text: string, seed: number, runtimes: Readonl
     largest = Math.max(largest, error);
     if (!(error <= allowed)) return { outcome: "differs", detail: `${name} is off by ${error.toExponential(1)}, ${allowed.toExponential(1)} allowed`, largestError: error };
   }
-  return { outcome: "agrees", largestError: largest };
+  return { outcome: "agrees", largestError: largest, allowed };
 }
