@@ -207,7 +207,9 @@ class SharedProducts {
     const opened = new Set([...this.inner, product.id, ...paths.renamings]);
     const chains = (ids: readonly number[], inner: ReadonlySet<number>): number => ids.reduce((sum, id) => sum + this.best(id, inner), 0);
     const slices = [...paths.cuts.keys()].reduce((sum, id) => sum + this.sliceCost(product, this.graph.nodes[id] as Slice), 0);
-    if (chains(roots, opened) + slices > (1 - leastGain) * chains([product.id, ...roots], this.inner)) return;
+    const after = chains(roots, opened) + slices;
+    // Chains of too many factors cost infinity.
+    if (!Number.isFinite(after) || after > (1 - leastGain) * chains([product.id, ...roots], this.inner)) return;
     for (const id of opened) this.inner.add(id);
     for (const [slice, cut] of paths.cuts) this.cuts.set(slice, cut);
   }
