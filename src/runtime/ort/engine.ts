@@ -36,7 +36,11 @@ const next = (name: string): string => `${name}/next`;
 export async function createOrtEngine(ort: Ort, model: ModelDescription, models: OrtModels, options: { readonly threads?: number; readonly name?: string } = {}): Promise<TrainingEngine> {
   const program = model.training?.optimizer;
   if (!program) throw new Error("the model has no optimiser");
-  const session = { ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }), enableMemPattern: false, logSeverityLevel: 3 };
+  // Between two runs the threads of one session must not spin on the cores that another, or the loop itself, works on.
+  const session = {
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    enableMemPattern: false, logSeverityLevel: 3, extra: { session: { force_spinning_stop: "1" } },
+  };
   const [train, evaluate] = [await ort.InferenceSession.create(models.train, session), await ort.InferenceSession.create(models.evaluate, session)];
   const float = (shape: readonly number[], data: ArrayLike<number>): OrtTensor =>
     new ort.Tensor("float32", data instanceof Float32Array ? data : Float32Array.from(data), shape);
