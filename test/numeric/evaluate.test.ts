@@ -242,6 +242,12 @@ describe("differences", () => {
     const slope = directionalDerivative((v) => v[0]! ** 3 * v[1]!, Float64Array.of(2, 3), Float64Array.of(1, -2));
     expect(Math.abs(slope - (36 - 16))).toBeLessThan(1e-9);
   });
+  it("beside a kink too", () => {
+    for (const beside of [1e-3, -1e-3, 3e-4, -1e-5]) {
+      const [slope] = numericGradient((v) => Math.max(v[0]!, 0) + v[0]! ** 2, Float64Array.of(beside));
+      expect(Math.abs(slope! - (2 * beside + (beside > 0 ? 1 : 0)))).toBeLessThan(1e-8);
+    }
+  });
 });
 
 describe("sampling", () => {
