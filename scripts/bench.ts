@@ -128,7 +128,7 @@ if (wanted("scaling")) {
   }
 }
 const python = process.argv.includes("--torch") ? process.argv[process.argv.indexOf("--torch") + 1] : undefined;
-const torch = python !== undefined && wanted("torch") ? await againstTorch(python, quick ? 5 : 15, (line) => { process.stderr.write(`${line}\n`); }) : undefined;
+const torch = python !== undefined ? await againstTorch(python, quick ? 5 : 15, wanted, (line) => { process.stderr.write(`${line}\n`); }) : undefined;
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
 const file = "docs/performance.json";
 const report: Report = {

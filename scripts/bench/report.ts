@@ -73,7 +73,7 @@ function torchTable(results: readonly TorchResult[]): readonly string[] {
   const bases = ["torch eager", "torch compiled", "torch.onnx (dynamo)", "torch.onnx (trace)"];
   const lines = results.flatMap((r) => r.timings.map((t) => row([
     r.what, r.network, String(r.batch), String(r.threads), t.variant, ms(t.median), ...bases.map((b) => (t.variant.startsWith("-O") ? by(r, b, t) : "")),
-    r.megabytes[t.variant]?.toFixed(0) ?? "", t.variant === "-O2" ? r.nodeByPython?.toFixed(2) ?? "" : "",
+    (r.megabytes[t.variant] ?? 0) > 0 ? r.megabytes[t.variant]?.toFixed(0) ?? "" : "", t.variant === "-O2" ? r.nodeByPython?.toFixed(2) ?? "" : "",
   ])));
   return [
     "## Against PyTorch", "",

@@ -36,7 +36,7 @@ const folder = resolve("out", "bench", "torch");
 const script = fileURLToPath(new URL("torch_compare.py", import.meta.url));
 
 /** Throws where the Python has no torch, onnx, onnxruntime or onnxscript. */
-export async function againstTorch(python: string, rounds: number, say: (line: string) => void): Promise<readonly TorchResult[]> {
+export async function againstTorch(python: string, rounds: number, wanted: (title: string) => boolean, say: (line: string) => void): Promise<readonly TorchResult[]> {
   mkdirSync(folder, { recursive: true });
   const ask = (request: object): Record<string, unknown> => {
     const file = resolve(folder, "case.json");
@@ -45,7 +45,7 @@ export async function againstTorch(python: string, rounds: number, say: (line: s
     return JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown>;
   };
   const results: TorchResult[] = [];
-  for (const c of cases) {
+  for (const c of cases.filter((c) => wanted(`torch ${c.what} ${c.network}`))) {
     const network = compileText(exampleText("crate"), c.settings, c.preset);
     const description = describeNetwork(network);
     const size = (name: string): number => network.unrolled.dims.get(name) as number;
