@@ -30,7 +30,7 @@ describe("what is built", () => {
     });
     expect(Object.keys(found[0] ?? {}).length).toBeGreaterThan(5);
     expect(found[1]).toEqual(found[0]);
-  }, 120_000);
+  }, 300_000);
   it("is the same after other compilations in the same process, and differs with the seed", async () => {
     const folder = workFolder();
     const build = async (name: string, ...more: string[]): Promise<string> => {

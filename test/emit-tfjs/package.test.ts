@@ -30,7 +30,7 @@ describe("generated packages", () => {
     for (const p of packages) {
       await build(p.file, { target: p.target, out: join(folder, p.name), set: p.set, optimize: "1", ...("preset" in p ? { preset: p.preset } : {}) });
     }
-  }, 120_000);
+  }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("are strict TypeScript", () => {
@@ -41,7 +41,7 @@ describe("generated packages", () => {
     expect(stdout).toBe("");
     expect(status).toBe(0);
     for (const p of packages) expect(readdirSync(join(folder, "built", p.name, "src"))).toContain("train.js");
-  }, 120_000);
+  }, 300_000);
   it("hold no eval, and no name of this machine", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((f) => /^[^/]+\/.*\.(ts|json|md|srr)$/.test(f) && !f.startsWith("built"));
     expect(files.length).toBeGreaterThan(60);
@@ -66,7 +66,7 @@ describe("generated packages", () => {
     const exported = node(["dist/export.js", "--out", join(folder, "crate", "run-ort")], join(folder, "crate"));
     expect(exported.status).toBe(0);
     expect(readFileSync(join(folder, "crate", "weights.safetensors")).length).toBeGreaterThan(1000);
-  }, 120_000);
+  }, 300_000);
   it("refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
     const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
     expect(wrong.status).toBe(2);

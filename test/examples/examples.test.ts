@@ -13,7 +13,7 @@ describe("examples", () => {
   it.each(rows)("$name passes in its small form", async (row) => {
     const { fault } = await runExample(row, { full: false, out: join(out, row.name), say: () => {} });
     expect(fault).toBeUndefined();
-  }, 120_000);
+  }, 300_000);
   it("are all run, and have their pages", () => {
     const specs = readdirSync("examples").filter((f) => f.endsWith(".srr")).map((f) => f.slice(0, -4));
     expect(specs.filter((s) => !rows.some((r) => r.name === s))).toEqual([]);
