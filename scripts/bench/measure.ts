@@ -19,7 +19,10 @@ const cpuNow = (): number => {
   return (user + system) / 1000;
 };
 
-export async function interleaved(variants: ReadonlyMap<string, Runner>, rounds: number, warmup = 3): Promise<readonly Timing[]> {
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** Milliseconds of every round, by variant: by the clock and by processor time. */
+export async function millisecondsOf(variants: ReadonlyMap<string, Runner>, rounds: number, warmup = 3): Promise<{ readonly wall: ReadonlyMap<string, readonly number[]>; readonly cpu: ReadonlyMap<string, readonly number[]> }> {
   const wall = new Map([...variants.keys()].map((v) => [v, [] as number[]])), cpu = new Map([...variants.keys()].map((v) => [v, [] as number[]]));
   for (let round = -warmup; round < rounds; round++) {
     for (const [variant, run] of variants) {
@@ -30,6 +33,10 @@ export async function interleaved(variants: ReadonlyMap<string, Runner>, rounds:
       cpu.get(variant)?.push(cpuNow() - used);
     }
   }
+  return { wall, cpu };
+}
+export async function interleaved(variants: ReadonlyMap<string, Runner>, rounds: number, warmup?: number): Promise<readonly Timing[]> {
+  const { wall, cpu } = await millisecondsOf(variants, rounds, warmup);
   return ratios(wall, cpu);
 }
 /** Milliseconds of every round, by variant, as medians and as ratios to the first variant. */
@@ -37,10 +44,10 @@ export function ratios(wall: ReadonlyMap<string, readonly number[]>, cpu?: Reado
   const first = [...wall.keys()][0] as string;
   const ratio = (times: ReadonlyMap<string, readonly number[]>, variant: string): number => {
     const [base, own] = [times.get(first) ?? [], times.get(variant) ?? []];
-    return quantile(base.map((t, i) => t / Math.max(own[i] as number, 1e-3)), 0.5);
+    return median(base.map((t, i) => t / Math.max(own[i] as number, 1e-3)));
   };
   return [...wall].map(([variant, times]) => ({
-    variant, median: quantile(times, 0.5), p10: quantile(times, 0.1), p90: quantile(times, 0.9), speedup: ratio(wall, variant), ...(cpu ? { cpuSpeedup: ratio(cpu, variant) } : {}),
+    variant, median: median(times), p10: quantile(times, 0.1), p90: quantile(times, 0.9), speedup: ratio(wall, variant), ...(cpu ? { cpuSpeedup: ratio(cpu, variant) } : {}),
   }));
 }
 /** The slope of log time over log size, by least squares. */

@@ -1,6 +1,7 @@
 """CRATE in PyTorch against the compiler's ONNX graphs: one process, variants in turn. `npm run bench -- --torch PYTHON` runs it.
 
 python torch_compare.py CASE.json: {kind: "inference" | "training", sizes, batch, threads, rounds, models: {variant: file}}; prints JSON.
+With `alone: variant` it gives that variant's memory, with `only: variant` that variant's times.
 The network follows Yu et al. 2023, equations 11 to 14, as its authors' program arranges it (torch.nn layers, heads by reshape).
 """
 import json, sys, tempfile, time, warnings
@@ -151,7 +152,7 @@ if "alone" in case:  # the most memory that a variant takes, in a process of its
         run()
     print(json.dumps({"megabytes": megabytes("VmHWM") - before}))
 else:
-    runners = {name: make() for name, make in makers.items()}
+    runners = {name: make() for name, make in makers.items() if case.get("only", name) == name}
     times = {name: [] for name in runners}
     for i in range(case["rounds"] + 3):
         for name, run in runners.items():

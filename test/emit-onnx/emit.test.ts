@@ -104,6 +104,17 @@ describe("a model's form", () => {
     expect(readOnnx(bytes).operators).toEqual({ Constant: 1, Gemm: 1 });
     await expectSameOutputs(await sessionOf(bytes), graph, fixedValues);
   });
+  it("sums a matrix's rows by a product with a row of ones, which two sums share, and other sums by ReduceSum", async () => {
+    const twice = graphOf(({ b, features }) => b.binary("multiply", b.reduce("sum", features, ["batch"]), b.reduce("sum", b.unary("exp", features), ["batch"])));
+    const own = valuesFor(twice, { batch: 5, n: 3 });
+    const bytes = bytesOf(modelOf(twice, own));
+    expect(readOnnx(bytes).operators).toMatchObject({ MatMul: 2, ConstantOfShape: 1 });
+    expect(readOnnx(bytes).operators).not.toHaveProperty("ReduceSum");
+    await expectSameOutputs(await sessionOf(bytes), twice, own);
+    for (const other of [graphOf(({ b, features }) => b.reduce("sum", features, ["d"])), graphOf(({ b, features }) => b.reduce("max", features, ["batch"]))]) {
+      expect(readOnnx(bytesOf(modelOf(other, own))).operators).not.toHaveProperty("MatMul");
+    }
+  });
   it("takes the scale and shift after a normalisation along, unless told not to", () => {
     const { graph } = cases.find((c) => c.name === "layer norm with scale and shift") as (typeof cases)[number];
     const own = valuesFor(graph, { batch: 2, n: 3 });

@@ -1,7 +1,7 @@
 /** How does a model know a free size while it runs? From the shape of an input that has it, or by arithmetic on such. */
 import { Defect } from "../../diagnostics/declare.js";
 import { type Dim, dimNumber, dimSymbol, dimSymbols, dimValue, isOne, one, solveDim } from "../../expression/dim.js";
-import type { GraphWriter, OnnxValue } from "./graph-writer.js";
+import { floatTensor, type GraphWriter, type OnnxValue } from "./graph-writer.js";
 
 interface Source {
   readonly input: string;
@@ -62,6 +62,17 @@ export class Sizes {
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;
     return this.writer.node("Concat", this.writer.unique(`${at}/shape`), parts, { type: "int64", shape: [dimNumber(sizes.length)] }, { axis: 0 });
+  }
+
+  /** A row [1, size] of ones: what sums a matrix's rows by a product. */
+  ones(size: Dim): string {
+    const key = `ones ${size.key}`;
+    const before = this.found.get(key);
+    if (before !== undefined) return before;
+    const name = this.writer.unique(`size/${size.key}/ones`);
+    const row = this.writer.node("ConstantOfShape", name, [this.shape([1, size], name)], { type: "float", shape: [one, size] }, { value: { tensor: floatTensor([1], [1]) } });
+    this.found.set(key, row);
+    return row;
   }
 
   private make(size: Dim): string {
