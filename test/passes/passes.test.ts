@@ -1,12 +1,15 @@
 /** Each pass on a graph of a few lines: the text before and after, the same float64 values on both sides. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { GraphBuilder } from "../../src/tensor/builder.js";
+import { type GraphBuilder, prune } from "../../src/tensor/builder.js";
 import { graphCost } from "../../src/tensor/cost.js";
 import { gradients } from "../../src/tensor/gradients.js";
+import type { Graph } from "../../src/tensor/graph.js";
 import { affineIntoProduct } from "../../src/tensor/passes/affine-into-product.js";
 import { centringIntoParameters } from "../../src/tensor/passes/centring-into-parameters.js";
+import { commonFactor } from "../../src/tensor/passes/common-factor.js";
 import { deadTokens } from "../../src/tensor/passes/dead-tokens.js";
+import { identityThroughProduct } from "../../src/tensor/passes/identity-through-product.js";
 import { mergedOrder } from "../../src/tensor/passes/merged-order.js";
 import { gradientPasses, optimise, passes } from "../../src/tensor/passes/optimise.js";
 import { parameterProducts } from "../../src/tensor/passes/parameter-products.js";
@@ -271,6 +274,118 @@ describe("centring-into-parameters", () => {
       const [before, after] = beforeAfter(centringIntoParameters, build);
       expect(after).toBe(before);
     }
+  });
+});
+
+describe("identity-through-product", () => {
+  const [a, c] = [axis("a", 4), axis("c", 6)];
+  const shifted = (fn: "add" | "subtract", first: "matrix" | "identity") => (b: GraphBuilder): number => {
+    const [D, I] = [b.parameter("D", [d, a]), b.identity(d, a)];
+    return b.contract(first === "matrix" ? b.binary(fn, D, I) : b.binary(fn, I, D), b.parameter("E", [a, c]), ["a"]);
+  };
+  it("multiplies the matrix itself and adds the other side", () => {
+    const [before, after] = beforeAfter(identityThroughProduct, shifted("subtract", "matrix"));
+    expect(before).toMatch(/constant 16 numbers/);
+    expect(after).toBe([
+      "%2 = contract over a (%0, %1) [d=4, c=6]",
+      "%3 = rename a→d (%1) [d=4, c=6]",
+      "%4 = subtract (%2, %3) [d=4, c=6]",
+    ].join("\n"));
+  });
+  it.each([["add", "matrix"], ["add", "identity"], ["subtract", "identity"]] as const)("does so for %s with the %s first", (fn, first) => {
+    const [before, after] = beforeAfter(identityThroughProduct, shifted(fn, first));
+    expect([before, after].map((text) => /constant/.test(text))).toEqual([true, false]);
+  });
+  it("does so for an identity that is too large to be written out", () => {
+    const [rows, cols] = [axis("r", 40), axis("s", 40)];
+    const [before, after] = beforeAfter(identityThroughProduct, (b) =>
+      b.contract(b.binary("subtract", b.parameter("D", [rows, cols]), b.identity(rows, cols)), b.parameter("E", [cols, c]), ["s"]));
+    expect([before, after].map((text) => /equal/.test(text))).toEqual([true, false]);
+  });
+  it("leaves a sum that others read, tokens, and a side that has the identity's other axis", () => {
+    const read = (b: GraphBuilder): number => {
+      const sum = b.binary("subtract", b.parameter("D", [d, a]), b.identity(d, a));
+      return b.binary("add", b.contract(sum, b.parameter("E", [a, c]), ["a"]), b.reduce("sum", sum, ["a"]));
+    };
+    const ofTokens = (b: GraphBuilder): number =>
+      b.contract(b.binary("subtract", b.parameter("D", [d, a]), b.identity(d, a)), b.input("z", [batch, n, a], "float"), ["a"]);
+    const member = (b: GraphBuilder): number =>
+      b.contract(b.binary("subtract", b.parameter("D", [d, a]), b.identity(d, a)), b.parameter("E", [d, a, c]), ["a"]);
+    for (const build of [read, ofTokens, member]) {
+      const [before, after] = beforeAfter(identityThroughProduct, build);
+      expect(after).toBe(before);
+    }
+  });
+});
+
+describe("common-factor", () => {
+  const [p, m, h] = [axis("p", 64), axis("m", 40), axis("h", 2)];
+  /** S V + Sᵀ V, as the gradient of V Vᵀ has it; v under two names. */
+  const twice = (b: GraphBuilder, s: number, features = p): number => {
+    const v = b.input("v", [batch, h, n, features], "float");
+    const first = b.contract(s, renamed(b, v, "n", "m"), ["m"]);
+    return b.binary("add", first, renamed(b, b.contract(s, v, ["n"]), "m", "n"));
+  };
+  const scores = (b: GraphBuilder): number => b.input("s", [batch, h, n, m], "float");
+  it("puts the other operands together, turned where they must be", () => {
+    const [before, after] = beforeAfter(commonFactor, (b) => twice(b, scores(b)));
+    expect(before.match(/contract/g)).toHaveLength(2);
+    expect(after).toBe([
+      "%2 = rename n→m (%1) [batch, h=2, m=40, p=64]",
+      "%3 = rename n→m m→n (%0) [batch, h=2, m=40, n=40]",
+      "%4 = add (%0, %3) [batch, h=2, n=40, m=40]",
+      "%5 = contract over m (%2, %4) [batch, h=2, p=64, n=40]",
+    ].join("\n"));
+  });
+  it("finds them among other terms, and leaves one number for the product", () => {
+    const [, after] = beforeAfter(commonFactor, (b) => {
+      const s = b.binary("multiply", scores(b), b.fill(0.125));
+      const other = b.input("other", [batch, h, n, p], "float");
+      const v = b.input("v", [batch, h, n, p], "float");
+      const first = b.binary("add", other, b.contract(s, renamed(b, v, "n", "m"), ["m"]));
+      return b.binary("add", first, renamed(b, b.contract(s, v, ["n"]), "m", "n"));
+    });
+    expect(after.match(/contract/g)).toHaveLength(1);
+    expect(after).toMatch(/add .*\n.*multiply .*m=40\]\n/);
+  });
+  it("leaves them where the product is cheaper than turning, or something else reads one", () => {
+    const cheap = (b: GraphBuilder): number => twice(b, scores(b), axis("p", 8));
+    const read = (b: GraphBuilder): number => {
+      const s = scores(b);
+      const first = b.contract(s, renamed(b, b.input("v", [batch, h, n, p], "float"), "n", "m"), ["m"]);
+      return b.binary("add", twice(b, s), b.unary("exp", first));
+    };
+    for (const build of [cheap, read]) {
+      const [before, after] = beforeAfter(commonFactor, build);
+      expect(after).toBe(before);
+    }
+  });
+  it("does not take for one factor what meets other axes", () => {
+    // Sᵀ V and S V' have v in common, but the one sums n and the other p.
+    const [before, after] = beforeAfter(commonFactor, (b) => {
+      const v = b.input("v", [batch, n, m], "float");
+      const left = b.contract(b.input("x", [batch, n, axis("r", 40)], "float"), v, ["n"]);
+      const right = b.contract(b.input("y", [batch, m, axis("r", 40)], "float"), v, ["m"]);
+      return b.binary("add", left, renamed(b, right, "n", "m"));
+    });
+    expect(after).toBe(before);
+  });
+  it("keeps the gradient of any product with itself, in one product less", () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 4 }), fc.boolean(), (batches, scaled) => {
+      const graph = graphOf((b) => {
+        const v = b.input("v", [batch, n, p], "float");
+        const s = b.contract(v, renamed(b, v, "n", "m"), ["p"]);
+        const weights = b.softmax(scaled ? b.binary("multiply", s, b.fill(1 / 8)) : s, "m");
+        return b.reduce("sum", b.unary("square", b.contract(weights, renamed(b, v, "n", "m"), ["m"])), ["batch", "n", "p"]);
+      });
+      const { graph: all, nodes } = gradients(graph, graph.outputs[0]?.node ?? -1, ["v"]);
+      const node = nodes.get("v") as number;
+      const before = prune({ nodes: all.nodes, outputs: [{ name: "gradient", node, wire: all.nodes[node]?.axes.map((x) => x.name) ?? [] }] });
+      const after = checkGraph(commonFactor.run(before));
+      expectSameValues(before, after, 1e-9, { batch: batches });
+      const products = (g: Graph): number => operations(g).match(/contract/g)?.length ?? 0;
+      expect(products(after)).toBe(products(before) - 1);
+    }), { numRuns: 8 });
   });
 });
 

@@ -4,7 +4,9 @@ import type { Dim } from "../../expression/dim.js";
 import type { Graph } from "../graph.js";
 import { affineIntoProduct } from "./affine-into-product.js";
 import { centringIntoParameters } from "./centring-into-parameters.js";
+import { commonFactor } from "./common-factor.js";
 import { deadTokens } from "./dead-tokens.js";
+import { identityThroughProduct } from "./identity-through-product.js";
 import { mergedOrder } from "./merged-order.js";
 import { parameterProducts } from "./parameter-products.js";
 import { parameterTerms } from "./parameter-terms.js";
@@ -20,13 +22,17 @@ export const passes: readonly Pass[] = [
   mergedOrder, // before those that put parameters together: it permutes them one by one
   reassociate, // before parameter products, which weigh their gain against the cheapest order
   parameterProducts, // before the affine pass: a product formed of z leaves z one reader, which then takes up its scale
+  identityThroughProduct, // after it, which forms (D − I)·D'
   affineIntoProduct, // before scalars and terms: it leaves t·W beside other parameters that are added
   scalarsIntoParameters, // after both: what numbers they left beside products
   parameterTerms, // last: gathers the shifts that all others leave
 ];
 
 /** For a graph to which gradients were added: what they repeat, or ask of every token. */
-export const gradientPasses: readonly Pass[] = [sumThroughProduct, centringIntoParameters];
+export const gradientPasses: readonly Pass[] = [
+  sumThroughProduct, centringIntoParameters,
+  commonFactor, // last: it takes sums apart in which the others look for products that stand
+];
 
 export interface PassReport {
   readonly pass: string;
