@@ -10,9 +10,10 @@ import { type Attention, attentions } from "./attention.js";
 import { knownDeviations } from "./deviations.js";
 import { type Folded, foldPlan } from "./fold.js";
 import { bytesOf, floatTensor, GraphWriter, intTensor, type OnnxType } from "./graph-writer.js";
-import { type Lowering, lowerAffine, lowerAttention, lowerDeviation, lowerNode, onnxType } from "./lowering.js";
+import { type Lowering, lowerAffine, lowerAttention, lowerDeviation, lowerNode, lowerSplit, onnxType } from "./lowering.js";
 import { type Initializer, modelBytes, type ModelParts, type NamedValue } from "./model-bytes.js";
 import { Sizes } from "./sizes.js";
+import { splits } from "./splits.js";
 
 export interface OnnxModel {
   readonly description: ModelDescription;
@@ -122,6 +123,12 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
   const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : affineNormalizations(plan);
   const deviations: ReturnType<typeof knownDeviations> = model.sharedDeviations ? knownDeviations(plan) : new Map();
   const inverseDeviations = new Map([...deviations.values()].map((n) => [n.id, writer.unique(`${readable(n)}/inverse_deviation`)]));
+  const pieces = splits(plan);
+  const inverses = new Map<number, string>();
+  for (const node of plan.nodes) {
+    const inverse = inverseDeviations.get(deviations.get(node.id)?.id ?? -1) ?? (node.op === "reshape" ? inverses.get(node.x) : undefined);
+    if (inverse !== undefined) inverses.set(node.id, inverse);
+  }
   const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
   const known = [...folded.constants.keys()];
@@ -132,9 +139,16 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
     if (name === undefined) throw new Defect(`plan node ${id} is used before it is emitted`);
     return name;
   };
-  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map(), inverseDeviations };
+  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map(), inverseDeviations, inverses };
   for (const node of plan.nodes) {
-    if (!needed.has(node.id) || inner.has(node.id)) continue;
+    if (!needed.has(node.id) || inner.has(node.id) || values.has(node.id)) continue;
+    const split = folded.constants.has(node.id) ? undefined : pieces.get(node.id);
+    if (split) {
+      const names = split.parts.map(({ id }) => own.get(id) ?? writer.unique(readable(plan.nodes[id] as PlanNode)));
+      lowerSplit(split, names, shared);
+      split.parts.forEach(({ id }, i) => { values.set(id, names[i] as string); });
+      continue;
+    }
     const inverse = inverseDeviations.get(deviations.get(node.id)?.id ?? -1);
     if (inverse !== undefined && !own.has(node.id)) {
       values.set(node.id, lowerDeviation(node, inverse, { ...shared, name: writer.unique(readable(node)) }));
@@ -205,7 +219,8 @@ export function emitOnnx(scheduled: Plan, model: OnnxModel): { readonly files: r
   const { writer, inputs, outputs, initializers } = write(plan, attention, model, folded);
   const nodes = writer.needed(outputs.map((o) => o.name));
   const ends = new Set([...inputs, ...outputs, ...initializers].map((v) => v.name));
-  const values = nodes.filter((n) => !ends.has(n.output)).map((n) => ({ name: n.output, ...writer.value(n.output) }));
+  const made = nodes.flatMap((n) => [n.output, ...(n.more ?? [])]);
+  const values = made.filter((name) => name !== "" && !ends.has(name)).map((name) => ({ name, ...writer.value(name) }));
   const folding = folded.weights.length > 0 ? { folded_weights: JSON.stringify([...new Set(folded.weights.map((w) => w.name))]) } : {};
   const fileName = model.fileName ?? "model.onnx";
   const parts: ModelParts = {

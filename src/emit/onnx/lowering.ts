@@ -3,10 +3,12 @@ import { Defect } from "../../diagnostics/declare.js";
 import { type Dim, dimMultiply, dimNumber, dimValue, isOne, one } from "../../expression/dim.js";
 import type { BinaryFunction, ElementType, UnaryFunction } from "../../tensor/graph.js";
 import type { PlanNode, PlanOp } from "../../tensor/plan.js";
+import { sameShape } from "../../tensor/schedule.js";
 import type { Affine } from "./affine.js";
 import type { Attention } from "./attention.js";
 import { type Attribute, dataTypes, floatTensor, type GraphWriter, intTensor, numbersOf, type OnnxType } from "./graph-writer.js";
 import { differByOnes, type Sizes } from "./sizes.js";
+import type { Split } from "./splits.js";
 
 /** Constants up to this many entries are written out; larger ones are made by the model. */
 const largestWritten = 65536;
@@ -24,6 +26,8 @@ export interface Lowering {
   readonly bare: Map<number, { readonly name: string; readonly shape: readonly Dim[] }>;
   /** Standardisations whose 1/√(variance + eps) something reads: plan node → that value's name. */
   readonly inverseDeviations: ReadonlyMap<number, string>;
+  /** Deviations and their views, by plan node: the name of the inverse that a LayerNormalization gives anyway. */
+  readonly inverses: ReadonlyMap<number, string>;
   /** The name of the node at hand, which its last ONNX node bears. */
   readonly name: string;
 }
@@ -145,8 +149,7 @@ function standardizeByParts(n: Node<"standardize">, l: Lowering): string {
 /** √(variance + eps) of rows that a LayerNormalization has standardised, which gives it with a last axis of one. */
 export function lowerDeviation(node: PlanNode, inverse: string, l: Lowering): string {
   const { shape } = l.writer.value(inverse);
-  const same = shape.length === node.shape.length && shape.every((d, i) => d.key === node.shape[i]?.key);
-  if (same) return result(node, l, "Reciprocal", [inverse]);
+  if (sameShape(shape, node.shape)) return result(node, l, "Reciprocal", [inverse]);
   const deviation = step(l, "rows", "Reciprocal", [inverse], shape);
   if (differByOnes(shape, node.shape) && node.shape.length === shape.length - 1) return result(node, l, "Squeeze", [deviation, l.writer.ints([shape.length - 1])]);
   return result(node, l, "Reshape", [deviation, l.sizes.shape(reshapeSizes(shape, node.shape), l.name)]);
@@ -243,6 +246,8 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
   size: (n, l) => result(n, l, "Cast", [l.sizes.scalar(n.of)], { to: dataTypes.float }),
   unary: (n, l) => unaryRows[n.fn](n, l, l.operand(n.x)),
   binary: (n, l) => {
+    const inverse = n.fn === "divide" ? l.inverses.get(n.b) : undefined;
+    if (inverse !== undefined && sameShape(l.writer.value(inverse).shape, shapeOf(l, n.b))) return result(n, l, "Mul", [l.operand(n.a), inverse]);
     const [a, b] = [l.operand(n.a), l.operand(n.b)];
     if (comparisons.has(n.fn)) return fromCondition(n, l, step(l, "holds", binaryRows[n.fn], [a, b], n.shape, "bool"));
     return n.fn === "remainder" && n.type === "float" ? floatRemainder(n, l, a, b) : result(n, l, binaryRows[n.fn], [a, b]);
@@ -288,6 +293,16 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
     return same ? l.operand(n.x) : result(n, l, "Cast", [l.operand(n.x)], { to: dataTypes[onnxType(n.to)] });
   },
 };
+/** All pieces of a split, under their names in order. */
+export function lowerSplit(split: Split, names: readonly string[], l: Omit<Lowering, "name">): void {
+  const [first, ...more] = names as readonly [string, ...string[]];
+  const piece = (at: number) => {
+    const { type, shape } = l.plan[split.parts[at]?.id ?? 0] as PlanNode;
+    return { type: onnxType(type), shape };
+  };
+  more.forEach((name, i) => { l.writer.declare(name, piece(i + 1)); });
+  l.writer.node("Split", first, [l.operand(split.x), l.writer.ints(split.parts.map((p) => p.size))], piece(0), { axis: split.axis }, more);
+}
 /** The nodes of one kernel; gives the name of its value. */
 export function lowerNode(node: PlanNode, l: Lowering): string {
   const row = onnxLowering[node.op] as (node: PlanNode, l: Lowering) => string;
