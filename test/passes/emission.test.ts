@@ -1,11 +1,12 @@
 /** Forms that runtimes like: flat rows between products, one operator for attention; found by shape, and only where they hold. */
+import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { attentions } from "../../src/emit/onnx/attention.js";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { readOnnx } from "../../src/emit/onnx/inspect.js";
 import { describe as describeModel, initialValues } from "../../src/network/describe.js";
-import { planOf } from "../../src/targets.js";
+import { planOf, trainingModelsOf } from "../../src/targets.js";
 import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import type { Graph } from "../../src/tensor/graph.js";
@@ -14,7 +15,7 @@ import { schedule } from "../../src/tensor/schedule.js";
 import { modelOf, sessionOf, expectSameOutputs } from "../emit-onnx/run-model.js";
 import { compileSpec, example, relativeError } from "../support/build.js";
 import { attention, cases, leaves, randomGraph, valuesFor } from "../tensor-plan/cases.js";
-import { expectClose } from "../tensor/networks.js";
+import { expectClose, N } from "../tensor/networks.js";
 
 const graphOf = (build: (l: ReturnType<typeof leaves>) => number): Graph => {
   const l = leaves();
@@ -109,5 +110,60 @@ describe("deviations in gradients", () => {
     expect(shared["Sqrt"]).toBeUndefined();
     expect(shared["ReduceMean"]).toBe((plain["ReduceMean"] ?? 0) - 2);
     for (const bytes of [model(false), model(true)]) await expectSameOutputs(await sessionOf(bytes), graph, valuesFor(graph, { batch: 2, n: 3 }));
+  });
+});
+
+describe("divisions by deviations in gradients", () => {
+  it("multiply by the inverse that LayerNormalization gives", () => {
+    const graph = graphOf(({ b, x }) => b.standardize(x, "d", 1e-5, true));
+    const loss = graphOf(({ b, x }) => b.reduce("sum", b.unary("exp", b.standardize(x, "d", 1e-5, true)), b.axes(x).map((a) => a.name)));
+    const { graph: all, nodes } = gradients(loss, loss.outputs[0]?.node ?? -1, ["x"]);
+    const node = nodes.get("x") as number;
+    const gradient: Graph = { nodes: all.nodes, outputs: [{ name: "out", node, wire: graph.outputs[0]?.wire ?? [] }] };
+    const operators = (sharedDeviations: boolean): Readonly<Record<string, number>> =>
+      readOnnx(modelOf(gradient, valuesFor(gradient, { batch: 2, n: 3 }), { sharedDeviations })[0]?.bytes as Uint8Array).operators;
+    expect(operators(false)).toMatchObject({ Div: 1, Sqrt: 1 });
+    expect([operators(true)["Div"], operators(true)["Reciprocal"]]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("slices that cover an axis", () => {
+  const pieces = (bounds: readonly (readonly [number, number])[]) => graphOf(({ b, x }) => {
+    const parts = bounds.map(([from, to], i) => b.binary("multiply", b.reduce("sum", b.slice(x, "d", N(from), N(to)), ["d"]), b.fill(i + 2)));
+    return parts.reduce((s, t) => b.binary("add", s, t));
+  });
+  const operators = (graph: Graph): Readonly<Record<string, number>> => readOnnx(modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }))[0]?.bytes as Uint8Array).operators;
+  it("are one Split, in whatever order they stand", async () => {
+    const graph = pieces([[4, 6], [0, 1], [1, 4]]);
+    expect(operators(graph)).toMatchObject({ Split: 1 });
+    expect(operators(graph)["Slice"]).toBeUndefined();
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    await expectSameOutputs(await sessionOf(modelOf(graph, values)[0]?.bytes as Uint8Array), graph, values);
+  });
+  it.each([["a gap", [[0, 2], [3, 6]]], ["an overlap", [[0, 3], [2, 6]]], ["an end before the axis's", [[0, 2], [2, 5]]]] as const)("stay slices with %s", async (_, bounds) => {
+    const graph = pieces(bounds);
+    expect(operators(graph)).toMatchObject({ Slice: 2 });
+    expect(operators(graph)["Split"]).toBeUndefined();
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    await expectSameOutputs(await sessionOf(modelOf(graph, values)[0]?.bytes as Uint8Array), graph, values);
+  });
+});
+
+describe("a training step", () => {
+  it("ends layer by layer in the network's order, the last layer last: ONNX Runtime takes the last end first", () => {
+    const network = compileSpec(example("crate"), { d: 32, K: 4, p: 8, L: 3, C: 10, H: 28, P: 7, channels: 1 });
+    const description = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
+    const { train } = trainingModelsOf(network, { description, metadata: {}, version: "test", level: 2 });
+    const nodes = onnxProto.onnx.ModelProto.decode(train).graph?.node ?? [];
+    const read = new Set(nodes.flatMap((n) => n.input ?? []));
+    const ends = nodes.filter((n) => !(n.output ?? []).some((o) => read.has(o))).flatMap((n) => n.output?.[0] ?? []).filter((name) => name.endsWith("/next"));
+    const places = ends.map((name) => /^(block\.\d+|[^.]+)/.exec(name)?.[0]);
+    const order = places.filter((place, i) => place !== places[i - 1]);
+    // A place comes once, so nothing of it waits for another's.
+    expect(new Set(order).size).toBe(order.length);
+    expect(order.filter((p) => p?.startsWith("block"))).toEqual(["block.1", "block.2", "block.3"]);
+    expect(order.at(-1)).toBe("logits");
+    // Vectors are taken apart by nodes of their own, which the runtime need not add behind all others.
+    expect(nodes.filter((n) => n.opType === "Slice" && n.input?.[0]?.startsWith("update/"))).toEqual([]);
   });
 });

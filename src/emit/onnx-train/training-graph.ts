@@ -107,7 +107,8 @@ class Pack {
     return this.members[0]?.positive ?? false;
   }
   get path(): string {
-    return this.members.length === 1 ? `update/${this.members[0]?.name}` : "update/vectors";
+    const [{ name }, ...others] = this.members as readonly [Member, ...Member[]];
+    return others.length === 0 ? `update/${name}` : `update/${placeOf(name)}/vectors`;
   }
   /** Values of the members, one each, as one. */
   join(values: readonly number[]): number {
@@ -129,10 +130,23 @@ class Pack {
     });
   }
 }
+/** Where a parameter stands: the copy of a layer (`block.3`), outside of layers its statement (`logits`). */
+const placeOf = (name: string): string => /^[^.]+(\.\d+(?=\.))?/.exec(name)?.[0] ?? name;
+/**
+ * What is updated together, in the order of the network, vectors of a place before its matrices. ONNX Runtime runs a graph from its ends
+ * backwards, the last end first: so each layer's gradients are taken and used up as soon as the layers behind it are done, while its
+ * tokens' gradients are still in the caches, and these need not be kept.
+ */
 function packsOf(learned: readonly ParameterDescription[], leaves: ReadonlyMap<string, TensorNode>, level: OptimisationLevel): readonly (readonly ParameterDescription[])[] {
   const isVector = (p: ParameterDescription): boolean => level > 0 && !p.positive && leaves.get(p.name)?.axes.length === 1;
-  const vectors = learned.filter(isVector);
-  return [...learned.filter((p) => !isVector(p)).map((p) => [p]), ...(vectors.length > 0 ? [vectors] : [])];
+  const places = new Map<string, ParameterDescription[]>();
+  // A leaf is made where the network first reads it.
+  const firstRead = (p: ParameterDescription): number => leaves.get(p.name)?.id ?? 0;
+  for (const p of [...learned].sort((a, b) => firstRead(a) - firstRead(b))) places.set(placeOf(p.name), [...(places.get(placeOf(p.name)) ?? []), p]);
+  return [...places.values()].flatMap((group) => {
+    const vectors = group.filter(isVector);
+    return [...(vectors.length > 0 ? [vectors] : []), ...group.filter((p) => !isVector(p)).map((p) => [p])];
+  });
 }
 
 /** `lowered` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
