@@ -127,6 +127,30 @@ describe("divisions by deviations in gradients", () => {
   });
 });
 
+describe("a product with tokens turned", () => {
+  const nodesOf = (graph: Graph) => onnxProto.onnx.ModelProto.decode(modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }))[0]?.bytes as Uint8Array).graph?.node ?? [];
+  const turnsLeft = (nodes: ReturnType<typeof nodesOf>): number => nodes.filter((n) => n.opType === "Gemm" && n.attribute?.some((a) => a.name === "transA" && Number(a.i) === 1)).length;
+  it("turns them once before it, as the gradient of a weight asks for; a parameter is turned by the product's flag", async () => {
+    const step = (fn: "tokens" | "parameter"): Graph => {
+      const l = leaves();
+      const { b, x } = l;
+      const [d, e] = [b.axis(x, "d"), { ...b.axis(x, "d"), name: "e" }];
+      const left = fn === "tokens" ? x : b.parameter("D", [{ name: "n", size: N(5) }, d]);
+      const right = fn === "tokens" ? b.rename(b.unary("exp", x), new Map([["d", "e"]])) : b.parameter("E", [{ name: "n", size: N(5) }, e]);
+      const node = b.contract(left, right, fn === "tokens" ? ["batch", "n"] : ["n"]);
+      return l.b.finish([{ name: "out", node, wire: ["d", "e"] }]);
+    };
+    const operators = (graph: Graph): readonly (string | null | undefined)[] => nodesOf(graph).map((n) => n.opType);
+    expect([turnsLeft(nodesOf(step("tokens"))), turnsLeft(nodesOf(step("parameter")))]).toEqual([0, 1]);
+    expect(operators(step("tokens"))).toEqual(expect.arrayContaining(["Gemm", "Transpose"]));
+    expect(operators(step("parameter"))).not.toContain("Transpose");
+    for (const graph of [step("tokens"), step("parameter")]) {
+      const values = valuesFor(graph, { batch: 2, n: 3 });
+      await expectSameOutputs(await sessionOf(modelOf(graph, values)[0]?.bytes as Uint8Array), graph, values);
+    }
+  });
+});
+
 describe("slices that cover an axis", () => {
   const pieces = (bounds: readonly (readonly [number, number])[]) => graphOf(({ b, x }) => {
     const parts = bounds.map(([from, to], i) => b.binary("multiply", b.reduce("sum", b.slice(x, "d", N(from), N(to)), ["d"]), b.fill(i + 2)));

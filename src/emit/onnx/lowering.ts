@@ -98,11 +98,22 @@ function select(n: Node<"select">, l: Lowering): string {
   const mask = step(l, "mask", "Where", [condition, ...(masks[0] ? [infinite, zero] : [zero, infinite])], shapeOf(l, n.condition));
   return result(n, l, "Add", [l.operand(masks[0] ? n.b : n.a), mask]);
 }
+/**
+ * A matrix of tokens turned, as the gradient of a weight takes it. Gemm with a turned left operand turns it anew for every 128 columns; one turn
+ * before it makes a training step 2 to 8 per cent faster. Under a third axis, or ONNX Runtime takes the turn back into the product.
+ */
+function turnedRows(id: number, l: Lowering): string {
+  const [rows, columns] = shapeOf(l, id) as readonly [Dim, Dim];
+  const under = step(l, "rows", "Unsqueeze", [l.operand(id), l.writer.ints([0])], [one, rows, columns]);
+  const turned = step(l, "turned", "Transpose", [under], [one, columns, rows], "float", { perm: [0, 2, 1] });
+  return step(l, "columns", "Squeeze", [turned, l.writer.ints([0])], [columns, rows]);
+}
 function matmul(n: Node<"matmul">, l: Lowering): string {
   const [a, b] = [shapeOf(l, n.a), shapeOf(l, n.b)];
   if (a.length === 2 && b.length === 2) {
-    const flags = { ...(n.transposeA ? { transA: 1 } : {}), ...(n.transposeB ? { transB: 1 } : {}) };
-    return result(n, l, "Gemm", [l.operand(n.a), l.operand(n.b)], flags);
+    const tokens = n.transposeA && dimValue(a[0] as Dim) === undefined;
+    const flags = { ...(n.transposeA && !tokens ? { transA: 1 } : {}), ...(n.transposeB ? { transB: 1 } : {}) };
+    return result(n, l, "Gemm", [tokens ? turnedRows(n.a, l) : l.operand(n.a), l.operand(n.b)], flags);
   }
   const turned = (id: number, shape: readonly Dim[], suffix: string): string => {
     const rank = shape.length;
