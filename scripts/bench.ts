@@ -132,8 +132,8 @@ const torch = python !== undefined ? await againstTorch(python, quick ? 5 : 15, 
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
 const file = "docs/performance.json";
 const report: Report = {
-  machine: { processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version },
-  rounds, results, scaling: scalings, ...(torch ? { torch } : {}),
+  machine: { processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version, ...torch?.machine },
+  rounds, results, scaling: scalings, ...(torch ? { torch: torch.results } : {}),
 };
 const kept = only === undefined || !existsSync(file) ? report : merged(JSON.parse(readFileSync(file, "utf8")) as Report, report);
 writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);

@@ -3,6 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { GraphWriter } from "../../src/emit/onnx/graph-writer.js";
+import { modelBytes } from "../../src/emit/onnx/model-bytes.js";
+import { dimNumber } from "../../src/expression/dim.js";
 import { trainingModelsOf } from "../../src/targets.js";
 import { batchFor, compileText, describeNetwork, exampleText, modelBytesOf, ortEngine, trainingOf } from "./cases.js";
 import { median, millisecondsOf, ratios, type Timing } from "./measure.js";
@@ -46,14 +49,36 @@ async function byTurns(node: (rounds: number) => Promise<readonly number[]>, pyt
   return median(times.node) / median(times.python);
 }
 
+/** A product of two square matrices, as a model. */
+function productModel(): Uint8Array {
+  const size = [dimNumber(1024), dimNumber(1024)];
+  const value = (name: string) => ({ name, type: "float", shape: size }) as const;
+  const writer = new GraphWriter();
+  writer.node("MatMul", "c", ["a", "b"], value("c"));
+  return modelBytes({
+    graphName: "product", nodes: writer.nodes, inputs: [value("a"), value("b")], outputs: [value("c")], values: [], initializers: [], opset: 18, doc: "", metadata: {}, producerVersion: "bench",
+  });
+}
+export interface TorchReport {
+  /** Versions, and products' speeds. */
+  readonly machine: Readonly<Record<string, string>>;
+  readonly results: readonly TorchResult[];
+}
 /** Throws where the Python has no torch, onnx, onnxruntime or onnxscript. */
-export async function againstTorch(python: string, rounds: number, wanted: (title: string) => boolean, say: (line: string) => void): Promise<readonly TorchResult[]> {
+export async function againstTorch(python: string, rounds: number, wanted: (title: string) => boolean, say: (line: string) => void): Promise<TorchReport> {
   mkdirSync(folder, { recursive: true });
   const ask = (request: object): Record<string, unknown> => {
     const file = resolve(folder, "case.json");
     writeFileSync(file, JSON.stringify(request));
     const lines = execFileSync(python, [script, file], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], maxBuffer: 2 ** 26 }).trim().split("\n");
     return JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown>;
+  };
+  const product = resolve(folder, "product.onnx");
+  writeFileSync(product, productModel());
+  const about = ask({ kind: "machine", threads: 2, product }) as { torch: string; onnxruntime: string; gflops: { torch: number; onnxruntime: number } };
+  const machine = {
+    torch: about.torch, "onnxruntime in Python": about.onnxruntime,
+    "GFLOP/s of a product of 1,024², two threads": `torch ${about.gflops.torch.toFixed(0)}, ONNX Runtime ${about.gflops.onnxruntime.toFixed(0)}`,
   };
   const results: TorchResult[] = [];
   for (const c of cases.filter((c) => wanted(`torch ${c.what} ${c.network}`))) {
@@ -87,5 +112,5 @@ export async function againstTorch(python: string, rounds: number, wanted: (titl
       if (nodeByPython !== undefined) say(`the same graph in Node takes ${nodeByPython.toFixed(2)} of Python's time`);
     }
   }
-  return results;
+  return { machine, results };
 }
