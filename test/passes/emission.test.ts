@@ -10,6 +10,7 @@ import { planOf, trainingModelsOf } from "../../src/targets.js";
 import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import type { Graph } from "../../src/tensor/graph.js";
+import { dimSymbol } from "../../src/expression/dim.js";
 import { printPlan } from "../../src/tensor/print-plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
 import { modelOf, sessionOf, expectSameOutputs } from "../emit-onnx/run-model.js";
@@ -127,27 +128,38 @@ describe("divisions by deviations in gradients", () => {
   });
 });
 
+describe("deviations of which no LayerNormalization tells", () => {
+  it.each([["free size", ["batch", "n"]], ["free size before others", ["batch", "d", "n"]]] as const)("are computed: a %s", async (_, names) => {
+    const l = leaves();
+    const axes = names.map((name) => ({ name, size: name === "d" ? N(6) : dimSymbol(name) }));
+    const x = l.b.input("tokens", axes, "float");
+    const loss = l.b.reduce("sum", l.b.unary("exp", l.b.standardize(x, "n", 1e-5, true)), names);
+    const forward = l.b.finish([{ name: "loss", node: loss, wire: [] }]);
+    const { graph, nodes } = gradients(forward, forward.outputs[0]?.node ?? -1, ["tokens"]);
+    const gradient: Graph = { nodes: graph.nodes, outputs: [{ name: "out", node: nodes.get("tokens") as number, wire: names }] };
+    const values = valuesFor(gradient, { batch: 2, n: 5 });
+    await expectSameOutputs(await sessionOf(modelOf(gradient, values, { sharedDeviations: true })[0]?.bytes as Uint8Array), gradient, values);
+  });
+});
+
 describe("a product with tokens turned", () => {
   const nodesOf = (graph: Graph) => onnxProto.onnx.ModelProto.decode(modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }))[0]?.bytes as Uint8Array).graph?.node ?? [];
   const turnsLeft = (nodes: ReturnType<typeof nodesOf>): number => nodes.filter((n) => n.opType === "Gemm" && n.attribute?.some((a) => a.name === "transA" && Number(a.i) === 1)).length;
-  it("turns them once before it, as the gradient of a weight asks for; a parameter is turned by the product's flag", async () => {
-    const step = (fn: "tokens" | "parameter"): Graph => {
-      const l = leaves();
-      const { b, x } = l;
-      const [d, e] = [b.axis(x, "d"), { ...b.axis(x, "d"), name: "e" }];
-      const left = fn === "tokens" ? x : b.parameter("D", [{ name: "n", size: N(5) }, d]);
-      const right = fn === "tokens" ? b.rename(b.unary("exp", x), new Map([["d", "e"]])) : b.parameter("E", [{ name: "n", size: N(5) }, e]);
-      const node = b.contract(left, right, fn === "tokens" ? ["batch", "n"] : ["n"]);
-      return l.b.finish([{ name: "out", node, wire: ["d", "e"] }]);
-    };
-    const operators = (graph: Graph): readonly (string | null | undefined)[] => nodesOf(graph).map((n) => n.opType);
-    expect([turnsLeft(nodesOf(step("tokens"))), turnsLeft(nodesOf(step("parameter")))]).toEqual([0, 1]);
-    expect(operators(step("tokens"))).toEqual(expect.arrayContaining(["Gemm", "Transpose"]));
-    expect(operators(step("parameter"))).not.toContain("Transpose");
-    for (const graph of [step("tokens"), step("parameter")]) {
-      const values = valuesFor(graph, { batch: 2, n: 3 });
-      await expectSameOutputs(await sessionOf(modelOf(graph, values)[0]?.bytes as Uint8Array), graph, values);
-    }
+  /** Xᵀ Y over all tokens, `count` of them a sample. */
+  const product = (count: number): Graph => {
+    const { b } = leaves();
+    const axes = [{ name: "batch", size: dimSymbol("batch") }, { name: "t", size: N(count) }, { name: "d", size: N(6) }];
+    const x = b.input("tokens", axes, "float");
+    const node = b.contract(x, b.rename(b.unary("exp", x), new Map([["d", "e"]])), ["batch", "t"]);
+    return b.finish([{ name: "out", node, wire: ["d", "e"] }]);
+  };
+  it.each([[5, 0, 1], [50, 0, 1], [16, 1, 0]])("turns %i tokens a sample once before it, or by the product's flag where turning is slow", async (count, flags, turns) => {
+    const graph = product(count);
+    const nodes = nodesOf(graph);
+    expect(turnsLeft(nodes)).toBe(flags);
+    expect(nodes.filter((n) => n.opType === "Transpose")).toHaveLength(turns);
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    await expectSameOutputs(await sessionOf(modelOf(graph, values)[0]?.bytes as Uint8Array), graph, values);
   });
 });
 

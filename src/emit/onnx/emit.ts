@@ -129,6 +129,11 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
     const inverse = inverseDeviations.get(deviations.get(node.id)?.id ?? -1) ?? (node.op === "reshape" ? inverses.get(node.x) : undefined);
     if (inverse !== undefined) inverses.set(node.id, inverse);
   }
+  // Known once the LayerNormalization that gives it is written: one over a free size, or of constants, never is.
+  const inverseOf = (id: number): string | undefined => {
+    const inverse = inverses.get(id);
+    return inverse !== undefined && writer.values.has(inverse) ? inverse : undefined;
+  };
   const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
   const known = [...folded.constants.keys()];
@@ -139,18 +144,17 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
     if (name === undefined) throw new Defect(`plan node ${id} is used before it is emitted`);
     return name;
   };
-  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map(), inverseDeviations, inverses };
+  const shared = { writer, sizes: new Sizes(writer, inputs), opset: model.opset ?? lowestOpset, plan: plan.nodes, operand, conditions: new Map<number, string>(), bare: new Map(), inverseDeviations, inverseOf };
   for (const node of plan.nodes) {
     if (!needed.has(node.id) || inner.has(node.id) || values.has(node.id)) continue;
     const split = folded.constants.has(node.id) ? undefined : pieces.get(node.id);
     if (split) {
-      const names = split.parts.map(({ id }) => own.get(id) ?? writer.unique(readable(plan.nodes[id] as PlanNode)));
-      lowerSplit(split, names, shared);
-      split.parts.forEach(({ id }, i) => { values.set(id, names[i] as string); });
+      for (const { id } of split.parts) values.set(id, own.get(id) ?? writer.unique(readable(plan.nodes[id] as PlanNode)));
+      lowerSplit(split, shared);
       continue;
     }
-    const inverse = inverseDeviations.get(deviations.get(node.id)?.id ?? -1);
-    if (inverse !== undefined && !own.has(node.id)) {
+    const inverse = deviations.has(node.id) && !own.has(node.id) ? inverseOf(node.id) : undefined;
+    if (inverse !== undefined) {
       values.set(node.id, lowerDeviation(node, inverse, { ...shared, name: writer.unique(readable(node)) }));
       continue;
     }

@@ -6,7 +6,7 @@ import type { PlanNode, PlanOp } from "../../tensor/plan.js";
 import { sameShape } from "../../tensor/schedule.js";
 import type { Affine } from "./affine.js";
 import type { Attention } from "./attention.js";
-import { type Attribute, dataTypes, floatTensor, type GraphWriter, intTensor, numbersOf, type OnnxType } from "./graph-writer.js";
+import { type Attribute, dataTypes, floatTensor, type GraphWriter, intTensor, numbersOf, type OnnxType, type OnnxValue } from "./graph-writer.js";
 import { differByOnes, type Sizes } from "./sizes.js";
 import type { Split } from "./splits.js";
 
@@ -26,8 +26,8 @@ export interface Lowering {
   readonly bare: Map<number, { readonly name: string; readonly shape: readonly Dim[] }>;
   /** Standardisations whose 1/√(variance + eps) something reads: plan node → that value's name. */
   readonly inverseDeviations: ReadonlyMap<number, string>;
-  /** Deviations and their views, by plan node: the name of the inverse that a LayerNormalization gives anyway. */
-  readonly inverses: ReadonlyMap<number, string>;
+  /** For a deviation or a view of one: the name of the inverse that a LayerNormalization has given. */
+  readonly inverseOf: (id: number) => string | undefined;
   /** The name of the node at hand, which its last ONNX node bears. */
   readonly name: string;
 }
@@ -46,7 +46,7 @@ function result(node: PlanNode, l: Lowering, opType: string, inputs: readonly st
 function step(l: Lowering, suffix: string, opType: string, inputs: readonly string[], shape: readonly Dim[], type: OnnxType = "float", attributes: Attributes = {}): string {
   return l.writer.node(opType, l.writer.unique(`${l.name}/${suffix}`), inputs, { type, shape }, attributes);
 }
-const shapeOf = (l: Lowering, id: number): readonly Dim[] => (l.plan[id] as PlanNode).shape;
+const shapeOf = (l: Pick<Lowering, "plan">, id: number): readonly Dim[] => (l.plan[id] as PlanNode).shape;
 
 type UnaryRow = (node: Node<"unary">, l: Lowering, x: string) => string;
 const plain = (opType: string): UnaryRow => (node, l, x) => result(node, l, opType, [x]);
@@ -99,8 +99,18 @@ function select(n: Node<"select">, l: Lowering): string {
   return result(n, l, "Add", [l.operand(masks[0] ? n.b : n.a), mask]);
 }
 /**
- * A matrix of tokens turned, as the gradient of a weight takes it. Gemm with a turned left operand turns it anew for every 128 columns; one turn
- * before it makes a training step 2 to 8 per cent faster. Under a third axis, or ONNX Runtime takes the turn back into the product.
+ * Are so many rows turned faster before a product than in it? Not where each starts at a multiple of 4,096 bytes: turned, its entries share a few
+ * places in the cache (1,024 × 256: half as fast). A sample's tokens with few factors of two keep most batches away from that.
+ */
+function turnsWell(rows: Dim): boolean {
+  const [term, ...others] = rows.terms;
+  const tokens = term && others.length === 0 && term.powers.length > 0 ? term.numerator / term.denominator : 1;
+  return tokens > 1 && tokens % 8 !== 0;
+}
+/**
+ * A matrix of tokens turned, as the gradient of a weight takes it. Gemm with a turned left operand turns it in pieces, for every 128 columns anew;
+ * one turn before it makes a training step 2 to 8 per cent faster. It is under a third axis lest ONNX Runtime take it back into the product; of
+ * two turns of the same tokens it keeps one.
  */
 function turnedRows(id: number, l: Lowering): string {
   const [rows, columns] = shapeOf(l, id) as readonly [Dim, Dim];
@@ -111,7 +121,7 @@ function turnedRows(id: number, l: Lowering): string {
 function matmul(n: Node<"matmul">, l: Lowering): string {
   const [a, b] = [shapeOf(l, n.a), shapeOf(l, n.b)];
   if (a.length === 2 && b.length === 2) {
-    const tokens = n.transposeA && dimValue(a[0] as Dim) === undefined;
+    const tokens = n.transposeA && turnsWell(a[0] as Dim);
     const flags = { ...(n.transposeA && !tokens ? { transA: 1 } : {}), ...(n.transposeB ? { transB: 1 } : {}) };
     return result(n, l, "Gemm", [tokens ? turnedRows(n.a, l) : l.operand(n.a), l.operand(n.b)], flags);
   }
@@ -257,7 +267,7 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
   size: (n, l) => result(n, l, "Cast", [l.sizes.scalar(n.of)], { to: dataTypes.float }),
   unary: (n, l) => unaryRows[n.fn](n, l, l.operand(n.x)),
   binary: (n, l) => {
-    const inverse = n.fn === "divide" ? l.inverses.get(n.b) : undefined;
+    const inverse = n.fn === "divide" ? l.inverseOf(n.b) : undefined;
     if (inverse !== undefined && sameShape(l.writer.value(inverse).shape, shapeOf(l, n.b))) return result(n, l, "Mul", [l.operand(n.a), inverse]);
     const [a, b] = [l.operand(n.a), l.operand(n.b)];
     if (comparisons.has(n.fn)) return fromCondition(n, l, step(l, "holds", binaryRows[n.fn], [a, b], n.shape, "bool"));
@@ -304,15 +314,12 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
     return same ? l.operand(n.x) : result(n, l, "Cast", [l.operand(n.x)], { to: dataTypes[onnxType(n.to)] });
   },
 };
-/** All pieces of a split, under their names in order. */
-export function lowerSplit(split: Split, names: readonly string[], l: Omit<Lowering, "name">): void {
-  const [first, ...more] = names as readonly [string, ...string[]];
-  const piece = (at: number) => {
-    const { type, shape } = l.plan[split.parts[at]?.id ?? 0] as PlanNode;
-    return { type: onnxType(type), shape };
-  };
-  more.forEach((name, i) => { l.writer.declare(name, piece(i + 1)); });
-  l.writer.node("Split", first, [l.operand(split.x), l.writer.ints(split.parts.map((p) => p.size))], piece(0), { axis: split.axis }, more);
+/** All pieces of a split, each under the name of its plan node. */
+export function lowerSplit({ x, axis, parts }: Split, l: Omit<Lowering, "name">): void {
+  const valueOf = (id: number): OnnxValue => ({ type: onnxType((l.plan[id] as PlanNode).type), shape: shapeOf(l, id) });
+  for (const { id } of parts) l.writer.declare(l.operand(id), valueOf(id));
+  const [first, ...more] = parts.map(({ id }) => l.operand(id)) as [string, ...string[]];
+  l.writer.node("Split", first, [l.operand(x), l.writer.ints(parts.map((p) => p.size))], l.writer.value(first), { axis }, more);
 }
 /** The nodes of one kernel; gives the name of its value. */
 export function lowerNode(node: PlanNode, l: Lowering): string {

@@ -2,7 +2,7 @@
  * Which slices are pieces of one Split? Slices of one value that stand side by side and cover an axis are taken apart in one pass;
  * ONNX Runtime would put them together itself, but as a node behind all others, which it then runs first (`emit/onnx-train/training-graph.ts` says why that matters).
  */
-import { dimValue } from "../../expression/dim.js";
+import { type Dim, dimValue } from "../../expression/dim.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 
 type Slice = Extract<PlanNode, { readonly op: "slice" }>;
@@ -13,7 +13,8 @@ export interface Split {
   readonly parts: readonly { readonly id: number; readonly size: number }[];
 }
 
-function inOrder(slices: readonly Slice[]): Split["parts"] | undefined {
+/** The slices in order, where they cover an axis of this length without gap or overlap. */
+function cover(slices: readonly Slice[], length: number): Split["parts"] | undefined {
   const bounds = slices.map((s) => ({ id: s.id, from: dimValue(s.from), to: dimValue(s.to) })).sort((a, b) => (a.from ?? 0) - (b.from ?? 0));
   let end = 0;
   const parts: { readonly id: number; readonly size: number }[] = [];
@@ -22,7 +23,7 @@ function inOrder(slices: readonly Slice[]): Split["parts"] | undefined {
     parts.push({ id, size: to - from });
     end = to;
   }
-  return parts;
+  return end === length ? parts : undefined;
 }
 /** By the plan node of each slice that is a piece of one. */
 export function splits(plan: Plan): ReadonlyMap<number, Split> {
@@ -35,10 +36,9 @@ export function splits(plan: Plan): ReadonlyMap<number, Split> {
   const found = new Map<number, Split>();
   for (const slices of groups.values()) {
     const [{ x, axis }] = slices as [Slice];
-    const parts = slices.length > 1 ? inOrder(slices) : undefined;
-    const length = plan.nodes[x]?.shape[axis];
-    if (!parts || length === undefined || parts.reduce((sum, p) => sum + p.size, 0) !== dimValue(length)) continue;
-    for (const { id } of parts) found.set(id, { x, axis, parts });
+    const length = dimValue(plan.nodes[x]?.shape[axis] as Dim);
+    const parts = slices.length > 1 && length !== undefined ? cover(slices, length) : undefined;
+    for (const { id } of parts ?? []) found.set(id, { x, axis, parts: parts as Split["parts"] });
   }
   return found;
 }

@@ -3,6 +3,7 @@ import { Defect } from "../../diagnostics/declare.js";
 import type { Dim } from "../../expression/dim.js";
 import type { BinaryFunction, UnaryFunction } from "../../tensor/graph.js";
 import type { PlanNode, PlanOp } from "../../tensor/plan.js";
+import { sameShape } from "../../tensor/schedule.js";
 
 export interface Operand {
   /** Code of the value. */
@@ -34,7 +35,6 @@ export function numberCode(x: number): string {
   if (!Number.isFinite(x)) return x < 0 ? "-Infinity" : "Infinity";
   return Object.is(x, -0) ? "0" : String(x);
 }
-const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => d.key === b[i]?.key);
 /** The operand at exactly this shape: some gradients of tfjs-core are wrong for spread operands. */
 const spread = (o: Operand, shape: readonly Dim[]): string =>
   sameShape(o.node.shape, shape) ? o.code

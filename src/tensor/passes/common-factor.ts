@@ -1,6 +1,7 @@
 /**
- * Do two products of a sum share a factor? x·f + y·f is (x + y)·f, whatever names the axes bear on either side: Dᵀ G + Dᵀ Gᵀ is Dᵀ (G + Gᵀ).
- * The gradient of anything that meets itself has this form: of a product of one parameter with itself, and of attention with q = k = v.
+ * Do two products of a sum share a factor? x·f + y·f is (x + y)·f, whatever names the axes bear on either side: D G + D Gᵀ is D (G + Gᵀ).
+ * The gradient of a value that meets itself is such a pair: of a product of one parameter with itself, and of attention with q = k = v. Terms are
+ * put together two and two; three products with one factor become two.
  */
 import { sizeOf } from "../builder.js";
 import { nodeCost } from "../cost.js";
@@ -23,14 +24,16 @@ interface Term {
   readonly id: number;
   readonly names: Names;
 }
-/** x·f with its other operand brought to the names of a term that has the same factor. */
-interface Shared {
+/** A term that is a product, one of its operands as the factor. */
+interface Factored {
   readonly product: Contraction;
   readonly names: Names;
-  readonly factor: number;
+  readonly factor: Term;
   readonly x: number;
+}
+/** What two terms with one factor become: (x + y)·factor, y under the names that it bears beside x. */
+interface Shared extends Factored {
   readonly y: number;
-  /** Names of y's axes beside x. */
   readonly turned: Names;
 }
 
@@ -50,8 +53,9 @@ class CommonFactors {
     const node = this.node(id);
     return node.op === "rename" ? { id: node.x, names: node.names } : { id, names: new Map() };
   }
+  /** A sum of two different values: one added to itself stays one. */
   private isSum(node: TensorNode): node is TensorNode & { readonly op: "binary" } {
-    return node.op === "binary" && node.fn === "add" && node.type === "float";
+    return node.op === "binary" && node.fn === "add" && node.type === "float" && node.a !== node.b;
   }
   /** Is it taken apart with a sum that reads it, alone and at most under other names? */
   private isPart(id: number): boolean {
@@ -68,39 +72,39 @@ class CommonFactors {
     if (node.op !== "rename") return [{ id, names }];
     return this.terms(node.x, new Map(this.node(node.x).axes.map(({ name }) => [name, nameIn(names, nameIn(node.names, name))])), false);
   }
-  private product(t: Term): Contraction | undefined {
-    const node = this.node(t.id);
-    return node.op === "contract" && this.readOnce(t.id) ? node : undefined;
+  /** A term as a product, with either operand as the factor; none where something else reads it. */
+  private factored({ id, names }: Term): readonly Factored[] {
+    const product = this.node(id);
+    if (product.op !== "contract" || !this.readOnce(id)) return [];
+    return ([[product.a, product.b], [product.b, product.a]] as const).map(([factor, x]) => ({ product, names, factor: this.bare(factor), x }));
   }
   private shared(s: Term, t: Term): Shared | undefined {
-    const [first, second] = [this.product(s), this.product(t)];
-    if (!first || !second || first === second) return undefined;
-    for (const [f, x] of [[first.a, first.b], [first.b, first.a]] as const) {
-      for (const [g, y] of [[second.a, second.b], [second.b, second.a]] as const) {
-        const turned = this.alike(f, first, s.names, g, second, t.names) && this.turned(x, y, f, g, first, s.names, second, t.names);
-        if (turned) return { product: first, names: s.names, factor: f, x, y, turned };
-      }
+    if (s.id === t.id) return undefined;
+    for (const one of this.factored(s)) for (const other of this.factored(t)) {
+      const turned = this.alike(one, other) ? this.turned(one, other) : undefined;
+      if (turned) return { ...one, y: other.x, turned };
     }
     return undefined;
   }
   /** Is it one factor: the same value, summed along the same axes, its others under the same names in the sum? */
-  private alike(f: number, first: Contraction, firstNames: Names, g: number, second: Contraction, secondNames: Names): boolean {
-    const [p, q] = [this.bare(f), this.bare(g)];
-    return p.id === q.id && this.node(p.id).axes.every(({ name }) => {
-      const [a, b] = [nameIn(p.names, name), nameIn(q.names, name)];
-      const summed = first.over.includes(a);
-      return summed === second.over.includes(b) && (summed || nameIn(firstNames, a) === nameIn(secondNames, b));
+  private alike(one: Factored, other: Factored): boolean {
+    const along = ({ factor, product, names }: Factored, axis: string): { readonly summed: boolean; readonly name?: string } => {
+      const here = nameIn(factor.names, axis);
+      return product.over.includes(here) ? { summed: true } : { summed: false, name: nameIn(names, here) };
+    };
+    return one.factor.id === other.factor.id && this.node(one.factor.id).axes.every(({ name }) => {
+      const [p, q] = [along(one, name), along(other, name)];
+      return p.summed === q.summed && p.name === q.name;
     });
   }
   /** The names that make y's axes x's; undefined where they have not the same axes. */
-  private turned(x: number, y: number, f: number, g: number, first: Contraction, firstNames: Names, second: Contraction, secondNames: Names): Names | undefined {
-    const [p, q] = [this.bare(f), this.bare(g)];
-    const inside = new Map(this.node(p.id).axes.map(({ name }) => [nameIn(q.names, name), nameIn(p.names, name)]));
-    const outside = new Map(first.axes.map(({ name }) => [nameIn(firstNames, name), name]));
-    const axes = new Map(this.node(x).axes.map((a) => [a.name, a.size.key]));
+  private turned(one: Factored, other: Factored): Names | undefined {
+    const inside = new Map(this.node(one.factor.id).axes.map(({ name }) => [nameIn(other.factor.names, name), nameIn(one.factor.names, name)]));
+    const outside = new Map(one.product.axes.map(({ name }) => [nameIn(one.names, name), name]));
+    const axes = new Map(this.node(one.x).axes.map((a) => [a.name, a.size.key]));
     const names = new Map<string, string>();
-    for (const { name, size } of this.node(y).axes) {
-      const to = second.over.includes(name) ? inside.get(name) : outside.get(nameIn(secondNames, name));
+    for (const { name, size } of this.node(other.x).axes) {
+      const to = other.product.over.includes(name) ? inside.get(name) : outside.get(nameIn(other.names, name));
       if (to === undefined || axes.get(to) !== size.key) return undefined;
       names.set(name, to);
     }
@@ -119,19 +123,24 @@ class CommonFactors {
     const number = this.numberOf(x, y);
     const sum = b.binary("add", of(number?.x ?? x), b.rename(of(number?.y ?? y), turned));
     const scaled = number ? b.binary("multiply", sum, of(number.by)) : sum;
-    return b.rename(b.contract(scaled, of(factor), product.over), names);
+    return b.rename(b.contract(scaled, b.rename(of(factor.id), factor.names), product.over), names);
   }
   rewrite(node: TensorNode, rewriting: Rewriting): number | undefined {
     if (!this.isSum(node) || this.isPart(node.id)) return undefined;
-    const terms = this.terms(node.id);
-    for (const [i, s] of terms.entries()) for (const [j, t] of terms.entries()) {
-      const shared = j > i ? this.shared(s, t) : undefined;
-      if (!shared || !this.pays(shared)) continue;
-      const { builder: b, of } = rewriting;
-      const others = terms.flatMap((u, k) => (k === i || k === j ? [] : [b.rename(of(u.id), u.names)]));
-      return others.reduce((x, y) => b.binary("add", x, y), this.value(shared, rewriting));
+    const { builder: b, of } = rewriting;
+    const left = [...this.terms(node.id)];
+    const joined: number[] = [];
+    for (let i = 0; i < left.length; i++) {
+      const s = left[i] as Term;
+      const found = left.slice(i + 1).map((t) => this.shared(s, t));
+      const at = found.findIndex((f) => f !== undefined && this.pays(f));
+      if (at < 0) continue;
+      joined.push(this.value(found[at] as Shared, rewriting));
+      left.splice(i + 1 + at, 1);
+      left.splice(i--, 1);
     }
-    return undefined;
+    if (joined.length === 0) return undefined;
+    return [...joined, ...left.map((t) => b.rename(of(t.id), t.names))].reduce((x, y) => b.binary("add", x, y));
   }
 }
 const rule = (graph: Graph): RewriteRule => {
