@@ -316,8 +316,8 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
 };
 /** All pieces of a split, each under the name of its plan node. */
 export function lowerSplit({ x, axis, parts }: Split, l: Omit<Lowering, "name">): void {
-  const valueOf = (id: number): OnnxValue => ({ type: onnxType((l.plan[id] as PlanNode).type), shape: shapeOf(l, id) });
-  for (const { id } of parts) l.writer.declare(l.operand(id), valueOf(id));
+  const piece = (id: number): OnnxValue => ({ type: onnxType((l.plan[id] as PlanNode).type), shape: shapeOf(l, id) });
+  for (const { id } of parts) l.writer.declare(l.operand(id), piece(id));
   const [first, ...more] = parts.map(({ id }) => l.operand(id)) as [string, ...string[]];
   l.writer.node("Split", first, [l.operand(x), l.writer.ints(parts.map((p) => p.size))], l.writer.value(first), { axis }, more);
 }
