@@ -14,8 +14,7 @@ export interface OrtTensor {
 export interface OrtSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** `fetches`: every output that is wanted, with a tensor to write it into, or null for a new one. */
-  run(feeds: Record<string, OrtTensor>, fetches?: Record<string, OrtTensor | null>): Promise<Record<string, OrtTensor>>;
+  run(feeds: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>;
   release?(): Promise<void>;
 }
 export interface Ort {
@@ -71,15 +70,6 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   const corrections = (step: number): readonly [number, number] => program.kind === "adam" || program.kind === "adamw"
     ? [1 / (1 - program.beta1 ** step), 1 / (1 - program.beta2 ** step)] : [1, 1];
 
-  // Parameters and state of the step before the last are written over by the next one's. Only what a run has made: others own the rest.
-  const spare = new Map<string, OrtTensor>();
-  const made = new WeakSet<OrtTensor>();
-  const takeOver = (map: Map<string, OrtTensor>, name: string, fresh: OrtTensor): void => {
-    const before = map.get(name);
-    if (before && made.has(before)) spare.set(next(name), before);
-    made.add(fresh);
-    map.set(name, fresh);
-  };
   // After a step that failed: the learned parameters whose new values would not be finite, in the network's order.
   let spoilt: readonly string[] = [];
   const finite = (t: OrtTensor | undefined): boolean => ((t?.data ?? []) as Float32Array).every((x) => Number.isFinite(x));
@@ -96,7 +86,8 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     async trainStep(batch, { learningRate, step, seed }): Promise<StepResult> {
       const [c1, c2] = corrections(step);
       const feeds = feedsFor(train, batch, { learning_rate: scalar(learningRate), correction1: scalar(c1), correction2: scalar(c2), seed: seedOf(seed) });
-      const out = await train.run(feeds, Object.fromEntries(train.outputNames.map((name) => [name, spare.get(name) ?? null])));
+      // Tensors to write into would gain nothing: onnxruntime-node copies every output into a new one all the same.
+      const out = await train.run(feeds);
       const loss = Number((out["loss"]?.data as Float32Array | undefined)?.[0]);
       const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array | undefined)?.[0]);
       // A step that is not finite must not be taken over.
@@ -104,7 +95,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
         spoilt = [];
         for (const map of [values, state]) for (const name of map.keys()) {
           const fresh = out[next(name)];
-          if (fresh) takeOver(map, name, fresh);
+          if (fresh) map.set(name, fresh);
         }
       }
       else spoilt = learned.map((p) => p.name).filter((name) => !finite(out[next(name)]));
