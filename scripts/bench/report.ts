@@ -71,6 +71,9 @@ const notes = `## What was measured, and what was chosen
 - **Biases and ReLU in inference.** Gemm with its bias and a ReLU fused, or scale and shift left in LayerNormalization: within 1 per cent either way.
 - **Node.** The binding copies every output of a run into a new buffer, also where a tensor to write into was given: some 20 ms a step for the
   66 MB of CRATE tiny's parameters and moments. The rest of a step takes as long as in Python.
+- **Two ways of one step.** CRATE tiny's step on two threads took 466 ms in one run of this page and 527 in another of the same hour, PyTorch's 715 and 707
+  (1.53 and 1.34 times): in some processes a few operators (a turn of n × n, a Sub, a Cast) take three to eight times as long, from the first step to
+  the last. Why was not found out.
 - **What bounds it.** CRATE tiny as its authors multiply takes 6 products of d² and their like a token and layer, after the passes 4: 1.6 times
   fewer operations with the last layer's dead tokens. Inference spends nine tenths of its time in products that run at the processor's speed.
   More than 1.6 comes from what is not a product, so the ratio grows where products are fast beside memory.
