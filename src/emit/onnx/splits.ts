@@ -38,7 +38,7 @@ export function splits(plan: Plan): ReadonlyMap<number, Split> {
     const [{ x, axis }] = slices as [Slice];
     const length = dimValue(plan.nodes[x]?.shape[axis] as Dim);
     const parts = slices.length > 1 && length !== undefined ? cover(slices, length) : undefined;
-    for (const { id } of parts ?? []) found.set(id, { x, axis, parts: parts as Split["parts"] });
+    if (parts) for (const { id } of parts) found.set(id, { x, axis, parts });
   }
   return found;
 }

@@ -64,13 +64,20 @@ class CommonFactors {
     const node = this.node(reader);
     return node.op === "rename" ? this.isPart(reader) : this.isSum(node);
   }
-  /** The terms of a sum, sums that only it reads taken apart too. */
-  private terms(id: number, names: Names = new Map(), root = true): readonly Term[] {
-    const node = this.node(id);
-    if (!root && !this.readOnce(id)) return [{ id, names }];
-    if (this.isSum(node)) return [node.a, node.b].flatMap((x) => this.terms(x, names, false));
-    if (node.op !== "rename") return [{ id, names }];
-    return this.terms(node.x, new Map(this.node(node.x).axes.map(({ name }) => [name, nameIn(names, nameIn(node.names, name))])), false);
+  /** The terms of a sum, in order; sums that only it reads are taken apart too. */
+  private terms(root: number): readonly Term[] {
+    const found: Term[] = [];
+    const waiting: Term[] = [{ id: root, names: new Map() }];
+    for (let at = waiting.pop(); at; at = waiting.pop()) {
+      const { id, names } = at;
+      const node = this.node(id);
+      const own = id === root || this.readOnce(id);
+      if (own && this.isSum(node)) waiting.push({ id: node.b, names }, { id: node.a, names });
+      else if (own && node.op === "rename") {
+        waiting.push({ id: node.x, names: new Map(this.node(node.x).axes.map(({ name }) => [name, nameIn(names, nameIn(node.names, name))])) });
+      } else found.push(at);
+    }
+    return found;
   }
   /** A term as a product, with either operand as the factor; none where something else reads it. */
   private factored({ id, names }: Term): readonly Factored[] {
@@ -78,13 +85,12 @@ class CommonFactors {
     if (product.op !== "contract" || !this.readOnce(id)) return [];
     return ([[product.a, product.b], [product.b, product.a]] as const).map(([factor, x]) => ({ product, names, factor: this.bare(factor), x }));
   }
-  private shared(s: Term, t: Term): Shared | undefined {
-    if (s.id === t.id) return undefined;
-    for (const one of this.factored(s)) for (const other of this.factored(t)) {
-      const turned = this.alike(one, other) ? this.turned(one, other) : undefined;
-      if (turned) return { ...one, y: other.x, turned };
-    }
-    return undefined;
+  /** The pair, where they have one factor and it pays. */
+  private shared(one: Factored, other: Factored): Shared | undefined {
+    if (one.product === other.product || !this.alike(one, other)) return undefined;
+    const turned = this.turned(one, other);
+    const found = turned && { ...one, y: other.x, turned };
+    return found && this.pays(found) ? found : undefined;
   }
   /** Is it one factor: the same value, summed along the same axes, its others under the same names in the sum? */
   private alike(one: Factored, other: Factored): boolean {
@@ -128,19 +134,23 @@ class CommonFactors {
   rewrite(node: TensorNode, rewriting: Rewriting): number | undefined {
     if (!this.isSum(node) || this.isPart(node.id)) return undefined;
     const { builder: b, of } = rewriting;
-    const left = [...this.terms(node.id)];
-    const joined: number[] = [];
-    for (let i = 0; i < left.length; i++) {
-      const s = left[i] as Term;
-      const found = left.slice(i + 1).map((t) => this.shared(s, t));
-      const at = found.findIndex((f) => f !== undefined && this.pays(f));
-      if (at < 0) continue;
-      joined.push(this.value(found[at] as Shared, rewriting));
-      left.splice(i + 1 + at, 1);
-      left.splice(i--, 1);
+    const terms = this.terms(node.id);
+    const joined: Shared[] = [];
+    const taken = new Set<number>();
+    // Only terms with the same factor are compared: the gradient of a parameter that many layers share is a sum of very many.
+    const byFactor = new Map<number, Factored[]>();
+    for (const t of terms) {
+      const options = this.factored(t);
+      const earlier = (factor: number): readonly Factored[] => (byFactor.get(factor) ?? []).filter((one) => !taken.has(one.product.id));
+      const pair = options.flatMap((other) => earlier(other.factor.id).flatMap((one) => this.shared(one, other) ?? []))[0];
+      if (pair) {
+        joined.push(pair);
+        taken.add(pair.product.id).add(t.id);
+      } else for (const o of options) byFactor.set(o.factor.id, [...earlier(o.factor.id), o]);
     }
     if (joined.length === 0) return undefined;
-    return [...joined, ...left.map((t) => b.rename(of(t.id), t.names))].reduce((x, y) => b.binary("add", x, y));
+    const others = terms.filter((t) => !taken.has(t.id)).map((t) => b.rename(of(t.id), t.names));
+    return [...joined.map((pair) => this.value(pair, rewriting)), ...others].reduce((x, y) => b.binary("add", x, y));
   }
 }
 const rule = (graph: Graph): RewriteRule => {
