@@ -1,7 +1,7 @@
 /** Is an ONNX model well built? What the official checker looks at first, in the project's own words. */
 import onnxProto from "onnx-proto";
 
-/** Everything that is wrong: names given twice, values used before they are made, values without type or shape. */
+/** Everything that is wrong: names given twice, values used before they are made, values without type or shape, ends with axes that have neither size nor name. */
 export function modelFaults(bytes: Uint8Array): readonly string[] {
   const model = onnxProto.onnx.ModelProto.decode(bytes);
   const graph = model.graph;
@@ -24,7 +24,9 @@ export function modelFaults(bytes: Uint8Array): readonly string[] {
       if (!described.get(x)?.type?.tensorType?.elemType) faults.push(`${x} has no type`);
     }
   }
-  for (const v of described.values()) {
+  for (const v of described.values()) if (!v.type?.tensorType?.shape) faults.push(`${v.name} has no shape`);
+  // Free sizes on the way bear no names: `innerInfo` says why.
+  for (const v of [...(graph.input ?? []), ...(graph.output ?? [])]) {
     for (const d of v.type?.tensorType?.shape?.dim ?? []) if (!d.dimParam && !Object.hasOwn(d, "dimValue")) faults.push(`${v.name} has an axis without a size`);
   }
   for (const o of graph.output ?? []) if (!known.has(o.name ?? "")) faults.push(`output ${o.name} is not made`);
