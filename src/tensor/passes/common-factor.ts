@@ -15,6 +15,8 @@ import { readersOf, rewriteGraph, type Rewriting, type RewriteRule } from "./rew
  * at 48 × 197²: some 1.2 ns on one thread and 1.4 of each of two, while a product does 80 to 110 operations a nanosecond.
  */
 const operationsPerEntry = 100;
+/** A term is compared with so many before it that have its factor: a sum of very many must not take the square of them. */
+const mostCompared = 64;
 type Contraction = TensorNode & { readonly op: "contract" };
 type Names = ReadonlyMap<string, string>;
 const nameIn = (names: Names, axis: string): string => names.get(axis) ?? axis;
@@ -85,12 +87,11 @@ class CommonFactors {
     if (product.op !== "contract" || !this.readOnce(id)) return [];
     return ([[product.a, product.b], [product.b, product.a]] as const).map(([factor, x]) => ({ product, names, factor: this.bare(factor), x }));
   }
-  /** The pair, where they have one factor and it pays. */
+  /** The pair, where they have one factor. */
   private shared(one: Factored, other: Factored): Shared | undefined {
     if (one.product === other.product || !this.alike(one, other)) return undefined;
     const turned = this.turned(one, other);
-    const found = turned && { ...one, y: other.x, turned };
-    return found && this.pays(found) ? found : undefined;
+    return turned && { ...one, y: other.x, turned };
   }
   /** Is it one factor: the same value, summed along the same axes, its others under the same names in the sum? */
   private alike(one: Factored, other: Factored): boolean {
@@ -116,7 +117,8 @@ class CommonFactors {
     }
     return names.size === axes.size && new Set(names.values()).size === axes.size ? names : undefined;
   }
-  private pays({ product, x }: Shared): boolean {
+  /** Is one product less worth a sum of what its other operand is? */
+  private pays({ product, x }: Factored): boolean {
     return nominal(nodeCost(product, this.graph).flops) > operationsPerEntry * nominal(sizeOf(this.node(x).axes));
   }
   /** One number that multiplies both is left for the end, where a product takes it along. */
@@ -146,7 +148,7 @@ class CommonFactors {
       if (pair) {
         joined.push(pair);
         taken.add(pair.product.id).add(t.id);
-      } else for (const o of options) byFactor.set(o.factor.id, [...earlier(o.factor.id), o]);
+      } else for (const o of options.filter((one) => this.pays(one))) byFactor.set(o.factor.id, [...earlier(o.factor.id).slice(1 - mostCompared), o]);
     }
     if (joined.length === 0) return undefined;
     const others = terms.filter((t) => !taken.has(t.id)).map((t) => b.rename(of(t.id), t.names));
