@@ -7,7 +7,7 @@ import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { describe, initialValues } from "../../src/network/describe.js";
 import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { planOf, trainingModelsOf } from "../../src/targets.js";
+import { onnxPlanOf, trainingModelsOf } from "../../src/targets.js";
 import type { OptimisationLevel } from "../../src/tensor/passes/optimise.js";
 
 export type Runner = () => Promise<unknown>;
@@ -44,7 +44,7 @@ const session = (bytes: Uint8Array, threads: number): Promise<ort.InferenceSessi
   ort.InferenceSession.create(bytes, { intraOpNumThreads: threads, logSeverityLevel: 3, extra: { session: { force_spinning_stop: "1" } } });
 export function modelBytesOf(network: CompiledNetwork, level: OptimisationLevel, opset?: number): Uint8Array {
   const description = describeNetwork(network);
-  const [file] = emitOnnx(planOf(network, {}, level), {
+  const [file] = emitOnnx(onnxPlanOf(network, {}, level, opset), {
     description, weights: weightsFor(description), metadata: {}, doc: "", producerVersion: "bench",
     fixed: network.unrolled.parameters.filter((p) => !p.trainable).map((p) => p.name), ...(opset === undefined ? {} : { opset }),
   }).files;

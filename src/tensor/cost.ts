@@ -38,7 +38,9 @@ const free: ReadonlySet<TensorNode["op"]> = new Set(["input", "parameter", "cons
 
 export function nodeCost(node: TensorNode, graph: Graph): Cost {
   if (free.has(node.op)) return { flops: zero, bytes: zero };
-  const read = [...new Set(operandsOf(node))].map((id) => sizeOf(graph.nodes[id]?.axes ?? [])).reduce(dimAdd, zero);
+  // A slice reads no more than it gives.
+  const reads = node.op === "slice" ? [node.axes] : [...new Set(operandsOf(node))].map((id) => graph.nodes[id]?.axes ?? []);
+  const read = reads.map(sizeOf).reduce(dimAdd, zero);
   return { flops: flopsOf(node, graph), bytes: dimMultiply(dimNumber(4), dimAdd(read, sizeOf(node.axes))) };
 }
 const plus = (a: Cost, b: Cost): Cost => ({ flops: dimAdd(a.flops, b.flops), bytes: dimAdd(a.bytes, b.bytes) });

@@ -11,7 +11,7 @@ import { commonFactor } from "../../src/tensor/passes/common-factor.js";
 import { deadTokens } from "../../src/tensor/passes/dead-tokens.js";
 import { identityThroughProduct } from "../../src/tensor/passes/identity-through-product.js";
 import { mergedOrder } from "../../src/tensor/passes/merged-order.js";
-import { gradientPasses, optimise, passes } from "../../src/tensor/passes/optimise.js";
+import { cachePasses, gradientPasses, optimise, passes } from "../../src/tensor/passes/optimise.js";
 import { parameterProducts } from "../../src/tensor/passes/parameter-products.js";
 import { parameterTerms } from "../../src/tensor/passes/parameter-terms.js";
 import { reassociate } from "../../src/tensor/passes/reassociate.js";
@@ -393,6 +393,15 @@ describe("common-factor", () => {
       expect(after).toBe(before);
     }
   });
+  it("takes no more than a moment for very many products with one factor, none of which pays", () => {
+    const [x, few] = [axis("x", 2), axis("few", 3)];
+    const graph = graphOf((b) => {
+      const f = b.input("f", [batch, x, few], "float");
+      const terms = Array.from({ length: 20_000 }, (_, i) => b.contract(b.binary("multiply", b.input("y", [batch, n, x], "float"), b.fill(i + 2)), f, ["x"]));
+      return terms.reduce((a, c) => b.binary("add", a, c));
+    });
+    expect(commonFactor.run(graph).nodes).toHaveLength(graph.nodes.length);
+  }, 30_000);
   it("does not take for one factor what meets other axes", () => {
     // Sᵀ V and S V' have v in common, but the one sums n and the other p.
     const [before, after] = beforeAfter(commonFactor, (b) => {
@@ -448,7 +457,7 @@ describe("merged-order", () => {
 
 describe("all passes", () => {
   it("have names of their own, and reasons", () => {
-    const all = [...passes, ...gradientPasses];
+    const all = [...passes, ...gradientPasses, ...cachePasses];
     expect(new Set(all.map((p) => p.name)).size).toBe(all.length);
     for (const p of all) expect(p.why.length).toBeGreaterThan(20);
   });

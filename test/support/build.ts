@@ -10,7 +10,7 @@ import { readSafetensors } from "../../src/runtime/safetensors.js";
 import { evaluateGraph, type GraphValues } from "../../src/tensor/evaluate-graph.js";
 import { gradients } from "../../src/tensor/gradients.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
-import { planOf } from "../../src/targets.js";
+import { onnxPlanOf } from "../../src/targets.js";
 import type { Plan } from "../../src/tensor/plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
 
@@ -63,7 +63,7 @@ export const runOnnx = (network: CompiledNetwork, weights: TensorMap, feeds: Ten
   runPlan(network, schedule(lowerNetwork(network.unrolled, { probe: true })), weights, feeds);
 /** As `build` does by default: optimised, outputs only. */
 export const runOptimised = (network: CompiledNetwork, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> =>
-  runPlan(network, planOf(network, {}, 2), weights, feeds);
+  runPlan(network, onnxPlanOf(network, {}, 2), weights, feeds);
 
 async function runPlan(network: CompiledNetwork, plan: Plan, weights: TensorMap, feeds: TensorMap): Promise<Readonly<Record<string, Float32Array>>> {
   const { values, faults } = resolveWeights(network.unrolled.parameters, weights);

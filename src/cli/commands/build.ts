@@ -10,7 +10,7 @@ import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
 import { readSafetensors } from "../../runtime/safetensors.js";
 import { columnsOf, passSavings, passTable } from "../../explain/pass-table.js";
 import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
-import { buildOnnx, optimisedGraphOf } from "../../targets.js";
+import { buildOnnx, onnxGraphOf, optimisedGraphOf } from "../../targets.js";
 import { gradientSavings } from "../../emit/onnx-train/training-graph.js";
 import { Reported, UserFault } from "../faults.js";
 import { isOurModel, writeFiles } from "../files.js";
@@ -63,7 +63,7 @@ const levelOf = (options: BuildOptions): OptimisationLevel => Number(options.opt
 function explainPasses(network: CompiledNetwork, description: ModelDescription, options: BuildOptions): { readonly passes: PassSavings; readonly text: string } {
   const trains = options.target === "onnx-train" && network.unrolled.loss !== undefined;
   const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
-  const forward = optimisedGraphOf(network, lowering, levelOf(options));
+  const forward = options.target === "onnx" ? onnxGraphOf(network, lowering, levelOf(options), options.opset) : optimisedGraphOf(network, lowering, levelOf(options));
   const backward = trains ? gradientSavings(forward.graph, description.parameters, levelOf(options)) : [];
   const [own, gradients] = [forward.report, backward].map((report) => passSavings(report, network.unrolled.freeDims)) as [PassSavings, PassSavings];
   const columns = columnsOf(network.unrolled);

@@ -8,7 +8,7 @@ import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
 import { drawDropout, seedName, seedPrime } from "./dropout.js";
 import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
-import { gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
+import { cachePasses, gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
 
 /** Scalars of a step, by their names on the wire. */
 export const stepScalars = { learningRate: "learning_rate", correction1: "correction1", correction2: "correction2" } as const;
@@ -83,10 +83,11 @@ function gradientGraph(forward: Graph, learned: readonly string[], level: Optimi
   return optimise(prune({ nodes: graph.nodes, outputs: [loss, ...outputs] }, leaves), level, undefined, gradientPasses);
 }
 const gradientName = (name: string): string => `gradient/${name}`;
-/** What the passes save in the gradients of a step. */
+/** What the passes save in the gradients of a step, and in the step with them. */
 export function gradientSavings(lowered: Graph, parameters: readonly ParameterDescription[], level: OptimisationLevel): Optimised["report"] {
   const present = new Set(lowered.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
-  return gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level).report;
+  const { graph, report } = gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level);
+  return [...report, ...optimise(graph, level, undefined, cachePasses).report];
 }
 
 /** The axis along which vectors stand one after the other. */

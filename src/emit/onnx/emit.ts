@@ -45,7 +45,7 @@ export interface EmittedFile {
 
 const lowestOpset = 18;
 /** From this one on there is one operator for attention. */
-const attentionOpset = 23;
+export const attentionOpset = 23;
 const defaultThreshold = 1.9e9;
 /** External tensors start at multiples of this, so that they can be mapped into memory. */
 const alignment = 4096;

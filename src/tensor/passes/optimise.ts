@@ -3,6 +3,7 @@ import { graphCost } from "../cost.js";
 import type { Dim } from "../../expression/dim.js";
 import type { Graph } from "../graph.js";
 import { affineIntoProduct } from "./affine-into-product.js";
+import { axisInTurn } from "./axis-in-turn.js";
 import { centringIntoParameters } from "./centring-into-parameters.js";
 import { commonFactor } from "./common-factor.js";
 import { deadTokens } from "./dead-tokens.js";
@@ -33,6 +34,9 @@ export const gradientPasses: readonly Pass[] = [
   sumThroughProduct, centringIntoParameters,
   commonFactor, // last: it takes sums apart in which the others look for products that stand
 ];
+
+/** For a graph that is run operator by operator on a processor with caches, gradients and all: what is too large for them at once. */
+export const cachePasses: readonly Pass[] = [axisInTurn];
 
 export interface PassReport {
   readonly pass: string;

@@ -7,8 +7,8 @@ export interface Rewriting {
   /** The new node that stands for a node of the old graph. */
   readonly of: (id: number) => number;
 }
-/** Gives the new node for an old one, or undefined: the same operation on the rewritten operands. */
-export type RewriteRule = (node: TensorNode, rewriting: Rewriting) => number | undefined;
+/** Gives the new node for an old one; undefined: the same operation on the rewritten operands; null: nothing, for nobody reads it any more. */
+export type RewriteRule = (node: TensorNode, rewriting: Rewriting) => number | undefined | null;
 
 /**
  * The graph with a rule tried at every node, operands first. Names and places stay with the values; inputs stay, read or not, and
@@ -16,16 +16,17 @@ export type RewriteRule = (node: TensorNode, rewriting: Rewriting) => number | u
  */
 export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
   const builder = new GraphBuilder();
-  const made: number[] = [];
+  const made: (number | undefined)[] = [];
   const of = (id: number): number => {
     const found = made[id];
-    if (found === undefined) throw new Error(`node ${id} is not rewritten yet`);
+    if (found === undefined) throw new Error(`nothing stands for node ${id} where it is read`);
     return found;
   };
   for (const node of graph.nodes) {
     builder.path = node.path;
-    const id = rule(node, { builder, of }) ?? builder.rebuild(mapOperands(node, of), node.axes, node.type, node.label);
-    if (node.label !== "") builder.name(id, node.label);
+    const given = rule(node, { builder, of });
+    const id = given === undefined ? builder.rebuild(mapOperands(node, of), node.axes, node.type, node.label) : given ?? undefined;
+    if (id !== undefined && node.label !== "") builder.name(id, node.label);
     made.push(id);
   }
   const keep = graph.nodes.filter((n) => n.op === "input" || n.op === "parameter").map((n) => of(n.id));
