@@ -10,7 +10,7 @@ import { schedule } from "../src/tensor/schedule.js";
 import { optimisedGraphOf } from "../src/targets.js";
 import { authorsGraph } from "./bench/authors-graph.js";
 import { batchFor, compileText, describeNetwork, exampleText, inferenceOf, modelBytesOf, ortEngine, type Runner, trainingOf, weightsFor } from "./bench/cases.js";
-import { interleaved, logSlope } from "./bench/measure.js";
+import { interleaved, logSlope, median, roundTrip } from "./bench/measure.js";
 import { markdown, merged, type Report, type Result, type Scaling } from "./bench/report.js";
 import { tfjsEngine } from "./bench/tfjs.js";
 import { againstTorch } from "./bench/torch.js";
@@ -106,19 +106,21 @@ async function scaling(attention: string, text: string): Promise<Scaling> {
 
 const results: Result[] = [];
 const scalings: Scaling[] = [];
-const say = (r: Result): void => {
+const trips: number[] = [];
+const say = async (r: Result): Promise<void> => {
+  trips.push(await roundTrip());
   results.push(r);
   for (const t of r.timings) {
     process.stderr.write(`${r.what} ${r.network} ${r.engine} batch ${r.batch ?? ""} threads ${r.threads ?? ""} ${t.variant}: ${t.median.toFixed(2)} ms, ${t.speedup.toFixed(2)} (${t.cpuSpeedup?.toFixed(2)} by CPU time)\n`);
   }
 };
 for (const n of networks) {
-  if (wanted(`${n.title} compile`)) say(await compiling(n));
+  if (wanted(`${n.title} compile`)) await say(await compiling(n));
   for (const threads of [1, 2]) {
-    for (const batch of n.inferenceBatches) if (wanted(`${n.title} inference`)) say(await inference(n, batch, threads));
-    if (n.trainingBatch !== undefined && wanted(`${n.title} training`)) say(await training(n, n.trainingBatch, threads));
+    for (const batch of n.inferenceBatches) if (wanted(`${n.title} inference`)) await say(await inference(n, batch, threads));
+    if (n.trainingBatch !== undefined && wanted(`${n.title} training`)) await say(await training(n, n.trainingBatch, threads));
   }
-  if (n.tfjs && n.trainingBatch !== undefined && wanted(`${n.title} tfjs`)) say(await trainingInTfjs(n, n.trainingBatch));
+  if (n.tfjs && n.trainingBatch !== undefined && wanted(`${n.title} tfjs`)) await say(await trainingInTfjs(n, n.trainingBatch));
 }
 if (wanted("scaling")) {
   for (const [name, text] of [["CRATE (pairwise)", pairwise], ["ToST (statistics)", exampleText("tost-attention")]] as const) {
@@ -129,10 +131,15 @@ if (wanted("scaling")) {
 }
 const python = process.argv.includes("--torch") ? process.argv[process.argv.indexOf("--torch") + 1] : undefined;
 const torch = python !== undefined ? await againstTorch(python, quick ? 5 : 15, wanted, (line) => { process.stderr.write(`${line}\n`); }) : undefined;
+trips.push(await roundTrip());
+const [fastest, usual, slowest] = [Math.min(...trips), median(trips), Math.max(...trips)].map((x) => x.toFixed(0));
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
 const file = "docs/performance.json";
 const report: Report = {
-  machine: { processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version, ...torch?.machine },
+  machine: {
+    processor: cpus()[0]?.model ?? "unknown", "logical processors": cpus().length, "memory, GB": Math.round(totalmem() / 2 ** 30), node: process.version, onnxruntime: version,
+    "from one thread to another and back, ns: shortest, median, longest of the run": `${fastest}, ${usual}, ${slowest}`, ...torch?.machine,
+  },
   rounds, results, scaling: scalings, ...(torch ? { torch: torch.results } : {}),
 };
 const kept = only === undefined || !existsSync(file) ? report : merged(JSON.parse(readFileSync(file, "utf8")) as Report, report);

@@ -1,4 +1,6 @@
 /** Interleaved timings: a round runs every variant once, so that what else the machine does falls on all alike. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import type { Runner } from "./cases.js";
 
 export interface Timing {
@@ -56,4 +58,26 @@ export function logSlope(points: readonly { readonly size: number; readonly ms: 
   const mean = (i: 0 | 1): number => logs.reduce((sum, p) => sum + p[i], 0) / logs.length;
   const [mx, my] = [mean(0), mean(1)];
   return logs.reduce((s, [x, y]) => s + (x - mx) * (y - my), 0) / logs.reduce((s, [x]) => s + (x - mx) ** 2, 0);
+}
+
+const answers = `const { workerData } = require("node:worker_threads");
+for (let i = 1; i < 2 * workerData.trips; i += 2) { while (Atomics.load(workerData.word, 0) !== i); Atomics.store(workerData.word, 0, i + 1); }`;
+/**
+ * Nanoseconds from a word written by one thread until another's answer is seen. Two virtual processors may share a cache at one time and not at another:
+ * then this is several times as long, and so is all that one thread reads of what the other has written.
+ */
+export async function roundTrip(trips = 20_000): Promise<number> {
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(answers, { eval: true, workerData: { word, trips } });
+  await once(worker, "online");
+  let start = 0;
+  for (let i = 1; i < 2 * trips; i += 2) {
+    Atomics.store(word, 0, i);
+    while (Atomics.load(word, 0) !== i + 1);
+    // The first answer waits for the thread to begin.
+    if (i === 1) start = performance.now();
+  }
+  const nanoseconds = (performance.now() - start) / (trips - 1) * 1e6;
+  await once(worker, "exit");
+  return nanoseconds;
 }
