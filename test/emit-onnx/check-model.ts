@@ -25,7 +25,7 @@ export function modelFaults(bytes: Uint8Array): readonly string[] {
     }
   }
   for (const v of described.values()) if (!v.type?.tensorType?.shape) faults.push(`${v.name} has no shape`);
-  // Free sizes on the way bear no names: `innerInfo` says why.
+  // Free sizes on the way bear no names: `innerInfos` says why.
   for (const v of [...(graph.input ?? []), ...(graph.output ?? [])]) {
     for (const d of v.type?.tensorType?.shape?.dim ?? []) if (!d.dimParam && !Object.hasOwn(d, "dimValue")) faults.push(`${v.name} has an axis without a size`);
   }

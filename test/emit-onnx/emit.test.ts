@@ -76,6 +76,11 @@ describe("a model's form", () => {
     expect(readable({ ...node, label: "Z" })).toBe("block.3/compress/Z");
     expect(readable({ ...node, label: "" })).toBe("block.3/compress/exp");
   });
+  it("pads without naming axes, which ONNX Runtime forgets where it moves a transpose past", () => {
+    const padded = graphOf(({ b, x }) => b.pad(x, "d", dimNumber(1), dimNumber(2)));
+    const proto = onnxProto.onnx.ModelProto.decode(bytesOf(modelOf(padded, valuesFor(padded, { batch: 2, n: 3 }))));
+    expect(proto.graph?.node?.filter((x) => x.opType === "Pad").map((x) => x.input?.length)).toEqual([2]);
+  });
   it("is the same bytes each time", () => {
     expect(bytesOf(modelOf(layer, values))).toEqual(bytesOf(modelOf(layer, values)));
   });

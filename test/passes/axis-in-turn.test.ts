@@ -52,18 +52,18 @@ describe("axis-in-turn", () => {
     ].join("\n"));
     expect(after).toMatchInlineSnapshot(`
       "%1 = rename n→m (%0) [batch, m=5, h=2, p=3]
-      %2 = merge h p → h·p (%1) [batch, m=5, h·p=6]
-      %3 = slice h·p 0..3 (%2) [batch, m=5, h·p=3]
-      %4 = slice h·p 3..6 (%2) [batch, m=5, h·p=3]
-      %5 = merge h p → h·p (%0) [batch, n=5, h·p=6]
-      %6 = slice h·p 0..3 (%5) [batch, n=5, h·p=3]
-      %7 = slice h·p 3..6 (%5) [batch, n=5, h·p=3]
-      %8 = contract over h·p (%3, %6) [batch, m=5, n=5]
-      %9 = softmax over m (%8) [batch, m=5, n=5]  ; softmax
-      %10 = contract over m (%3, %9) [batch, h·p=3, n=5]
-      %11 = contract over h·p (%4, %7) [batch, m=5, n=5]
-      %12 = softmax over m (%11) [batch, m=5, n=5]  ; softmax
-      %13 = contract over m (%4, %12) [batch, h·p=3, n=5]
+      %2 = merge h p → h·p (%0) [batch, n=5, h·p=6]
+      %3 = slice h·p 0..3 (%2) [batch, n=5, h·p=3]
+      %4 = slice h·p 3..6 (%2) [batch, n=5, h·p=3]
+      %5 = merge h p → h·p (%1) [batch, m=5, h·p=6]
+      %6 = slice h·p 0..3 (%5) [batch, m=5, h·p=3]
+      %7 = slice h·p 3..6 (%5) [batch, m=5, h·p=3]
+      %8 = contract over h·p (%3, %6) [batch, n=5, m=5]
+      %9 = softmax over m (%8) [batch, n=5, m=5]  ; softmax
+      %10 = contract over m (%6, %9) [batch, h·p=3, n=5]
+      %11 = contract over h·p (%4, %7) [batch, n=5, m=5]
+      %12 = softmax over m (%11) [batch, n=5, m=5]  ; softmax
+      %13 = contract over m (%7, %12) [batch, h·p=3, n=5]
       %14 = concat along h·p (%10, %13) [batch, n=5, h·p=6]
       %15 = split h·p → h p (%14) [batch, n=5, h=2, p=3]"
     `);
@@ -111,6 +111,18 @@ describe("axis-in-turn", () => {
       return b.contract(b.softmax(b.contract(v, b.rename(v, toM), ["p"]), "m"), b.rename(v, toM), ["m"]);
     });
     expect(count(after, "softmax")).toBe(4);
+  });
+  it("stops at so many places, those of several axes together", () => {
+    const [g, heads] = [axis("g", 16), axis("h", 16)];
+    const [, after] = beforeAfter(small, (b) => {
+      const v = b.input("v", [batch, g, n, heads, p], "float");
+      return b.contract(b.softmax(b.contract(v, b.rename(v, toM), ["p"]), "m"), b.rename(v, toM), ["m"]);
+    });
+    expect(count(after, "softmax")).toBe(16);
+  });
+  it("follows very long chains of scores", () => {
+    const graph = graphOf((b) => attention(b, { scores: (c, s) => Array.from({ length: 5000 }).reduce<number>((x) => c.unary("tanh", x), s) }));
+    expect(small.run(graph).nodes.filter((x) => x.op === "unary")).toHaveLength(10_000);
   });
   it("keeps values and gradients of all kinds of attention", () => {
     const options = fc.record({

@@ -289,7 +289,11 @@ export const onnxLowering: { readonly [Op in PlanOp["op"]]: Row<Op> } = {
     return result(n, l, "Slice", [l.operand(n.x), l.sizes.list(n.from), whole ? l.writer.end() : l.sizes.list(n.to), l.writer.ints([n.axis])]);
   },
   concat: (n, l) => result(n, l, "Concat", n.parts.map(l.operand), { axis: n.axis }),
-  pad: (n, l) => result(n, l, "Pad", [l.operand(n.x), l.sizes.shape([n.before, n.after], l.name), "", l.writer.ints([n.axis])]),
+  // Pads of all axes: with the few named in an input, ONNX Runtime moves a transpose wrongly past it.
+  pad: (n, l) => {
+    const along = (size: Dim): readonly (Dim | number)[] => n.shape.map((_, i) => (i === n.axis ? size : 0));
+    return result(n, l, "Pad", [l.operand(n.x), l.sizes.shape([...along(n.before), ...along(n.after)], l.name)]);
+  },
   gather: (n, l) => result(n, l, "Gather", [l.operand(n.table), l.operand(n.indices)], { axis: 0 }),
   scatter_add: (n, l) => {
     const indices = shapeOf(l, n.indices);

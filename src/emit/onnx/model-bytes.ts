@@ -49,21 +49,21 @@ function attributeProto(name: string, value: Attribute): NonNullable<AttributePr
   if ("tensor" in value) return { name, type: attributeTypes.tensor, t: tensorProto(value.tensor) };
   return { name, type: attributeTypes.ints, ints: [...value] };
 }
-function dimension(size: Dim): { dimValue: number } | { dimParam: string } {
+type Dimension = { dimValue: number } | { dimParam: string } | Record<string, never>;
+function dimension(size: Dim, named: boolean): Dimension {
   const value = dimValue(size);
-  return value === undefined ? { dimParam: size.key } : { dimValue: value };
+  return value !== undefined ? { dimValue: value } : named ? { dimParam: size.key } : {};
 }
-function valueInfo({ name, type, shape }: NamedValue) {
-  return { name, type: { tensorType: { elemType: dataTypes[type], shape: { dim: shape.map(dimension) } } } };
+function valueInfo({ name, type, shape }: NamedValue, named = true) {
+  return { name, type: { tensorType: { elemType: dataTypes[type], shape: { dim: shape.map((size) => dimension(size, named)) } } } };
 }
+/** ONNX Runtime searches for buffers among all values without names: 5,000 take it 1 s to load, 12,000 take 11 s. Such graphs bear names. */
+const mostUnnamed = 6000;
 /**
- * A value on the way: its free sizes bear no names. By names ONNX Runtime sees which sizes are equal and plans beforehand which buffer is used
+ * Values on the way: their free sizes bear no names. By names ONNX Runtime sees which sizes are equal and plans beforehand which buffer is used
  * again where; without them it takes while running what was freed last, which is still in the caches: 1.02 to 1.07 times faster, in less memory.
  */
-function innerInfo({ name, type, shape }: NamedValue) {
-  const dim = shape.map(dimValue).map((value) => (value === undefined ? {} : { dimValue: value }));
-  return { name, type: { tensorType: { elemType: dataTypes[type], shape: { dim } } } };
-}
+const innerInfos = (values: readonly NamedValue[]): readonly ReturnType<typeof valueInfo>[] => values.map((v) => valueInfo(v, values.length > mostUnnamed));
 function initializer(i: Initializer, position: number, external: ModelParts["external"]): TensorProto {
   if (!external) return tensorProto(i, i.name);
   const { rawData: _, ...rest } = tensorProto(i, i.name);
@@ -88,9 +88,9 @@ export function modelBytes(model: ModelParts): Uint8Array {
         name: n.name, opType: n.opType, input: [...n.inputs], output: [n.output, ...(n.more ?? [])],
         attribute: Object.entries(n.attributes).map(([name, value]) => attributeProto(name, value)),
       })),
-      input: model.inputs.map(valueInfo),
-      output: model.outputs.map(valueInfo),
-      valueInfo: model.values.map(innerInfo),
+      input: model.inputs.map((v) => valueInfo(v)),
+      output: model.outputs.map((v) => valueInfo(v)),
+      valueInfo: [...innerInfos(model.values)],
       initializer: model.initializers.map((i, position) => initializer(i, position, model.external)),
     },
   }).finish();

@@ -14,7 +14,7 @@ import { rewriteGraph, type Rewriting } from "./rewrite.js";
  * the time for one sample on two threads and 0.85 to 0.96 for eight; over 197 tokens and more it never takes longer.
  */
 const smallestLarge = 32768;
-/** Each place has nodes of its own; with very many the graph is what grows. */
+/** Each place has nodes of its own, with several axes each of their places: with very many the graph is what grows. */
 const mostPlaces = 64;
 
 /** What is done with a node: its places are formed by themselves (`large`: no operation ever sees them together). */
@@ -139,36 +139,46 @@ class InTurn {
     return b.split(rows, inner.both, [this.axis, inner.axis]);
   }
   /** What an operand of a member is at a place. */
-  private operandAt(id: number, place: number, rewriting: Rewriting): number {
-    if (this.search.members.has(id)) return this.memberAt(id, place, rewriting);
-    const { builder: b, of } = rewriting;
+  private operandAt(id: number, place: number, { builder: b, of }: Rewriting): number {
+    const clone = this.clones.get(id)?.[place];
+    if (clone !== undefined) return clone;
     const whole = of(id);
     if (!b.has(whole, this.axis.name)) return whole;
     const parts = this.parts.get(whole) ?? this.partsOf(b, whole);
     this.parts.set(whole, parts);
     return parts[place] as number;
   }
-  private memberAt(id: number, place: number, rewriting: Rewriting): number {
-    const clones = this.clones.get(id) ?? [];
-    this.clones.set(id, clones);
-    const known = clones[place];
-    if (known !== undefined) return known;
+  private form(node: TensorNode, place: number, rewriting: Rewriting): number {
     const { builder: b } = rewriting;
-    const node = this.graph.nodes[id] as TensorNode;
     const operands = new Map(operandsOf(node).map((x) => [x, this.operandAt(x, place, rewriting)]));
-    const { path } = b;
     b.path = node.path;
     const clone = b.rebuild(mapOperands(node, (x) => operands.get(x) as number), node.axes, node.type, node.label);
     if (node.label !== "") b.name(clone, node.label);
-    b.path = path;
-    clones[place] = clone;
     return clone;
+  }
+  /** A member and what it needs of other members that are not formed yet, operands first. */
+  private unformed(id: number): readonly number[] {
+    const found = new Set<number>();
+    const waiting = [id];
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      if (found.has(at) || this.clones.has(at) || !this.search.members.has(at)) continue;
+      found.add(at);
+      waiting.push(...operandsOf(this.graph.nodes[at] as TensorNode));
+    }
+    return [...found].sort((x, y) => x - y);
   }
   /** What is read as a whole is formed where it stands, with all that it needs of one place before anything of the next. */
   rewrite(node: TensorNode, rewriting: Rewriting): number | undefined | null {
     if (!this.search.members.has(node.id)) return undefined;
     if (!this.readOutside.has(node.id)) return null;
-    return this.whole(rewriting.builder, this.all((place) => this.memberAt(node.id, place, rewriting)), node.axes);
+    const { builder: b } = rewriting;
+    const members = this.unformed(node.id);
+    for (const id of members) this.clones.set(id, []);
+    for (const place of this.all((p) => p)) {
+      for (const id of members) this.clones.get(id)?.push(this.form(this.graph.nodes[id] as TensorNode, place, rewriting));
+    }
+    b.path = node.path;
+    return this.whole(b, this.clones.get(node.id) ?? [], node.axes);
   }
 }
 
@@ -193,7 +203,14 @@ function inTurn(graph: Graph, axis: Axis, smallest: number): Graph {
 }
 /** The graph in which every value that is large for its axis, from `smallest` entries of a place and sample on, is formed place by place. */
 export function takenInTurn(graph: Graph, smallest: number): Graph {
-  return candidates(graph).reduce((current, axis) => inTurn(current, axis, smallest), graph);
+  let [current, places] = [graph, 1];
+  for (const axis of candidates(graph)) {
+    const all = places * (dimValue(axis.size) ?? 1);
+    const next = all > mostPlaces ? current : inTurn(current, axis, smallest);
+    if (next !== current) places = all;
+    current = next;
+  }
+  return current;
 }
 
 export const axisInTurn: Pass = {
