@@ -37,7 +37,8 @@ export const unaryDerivatives: { readonly [F in UnaryFunction]: ((b: GraphBuilde
   log: (b, g, x) => b.binary("divide", g, x),
   sqrt: (b, g, _, y) => b.binary("divide", times(b, g, 0.5), y),
   abs: (b, g, x) => b.binary("multiply", g, b.unary("sign", x)),
-  relu: (b, g, x) => b.binary("multiply", g, b.unary("step", x)),
+  // y is positive where x is, and y stands for other reasons: x need not be kept.
+  relu: (b, g, _, y) => b.binary("multiply", g, b.unary("step", y)),
   gelu: (b, g, x) => {
     const normal = times(b, b.binary("add", b.unary("erf", times(b, x, Math.SQRT1_2)), b.fill(1)), 0.5);
     const density = times(b, b.unary("exp", times(b, b.unary("square", x), -0.5)), 1 / Math.sqrt(2 * Math.PI));

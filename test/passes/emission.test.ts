@@ -13,7 +13,7 @@ import type { Graph } from "../../src/tensor/graph.js";
 import { dimSymbol } from "../../src/expression/dim.js";
 import { printPlan } from "../../src/tensor/print-plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
-import { modelOf, sessionOf, expectSameOutputs } from "../emit-onnx/run-model.js";
+import { describeGraph, modelOf, sessionOf, expectSameOutputs, weightsOf } from "../emit-onnx/run-model.js";
 import { compileSpec, example, relativeError } from "../support/build.js";
 import { attention, cases, leaves, randomGraph, valuesFor } from "../tensor-plan/cases.js";
 import { expectClose, N } from "../tensor/networks.js";
@@ -91,6 +91,35 @@ describe("attention as one operator", () => {
       expect(inner).toBeDefined();
       expect(attentions({ ...plan, outputs: [...plan.outputs, { name: "inner", node: inner?.id ?? 0 }] }).size).toBe(0);
     }
+  });
+});
+
+describe("a product, its bias and a ReLU", () => {
+  const layer = ({ b, x }: ReturnType<typeof leaves>, use: (sum: number, product: number) => number): number => {
+    const product = b.contract(x, b.parameter("W", [b.axis(x, "d"), { ...b.axis(x, "d"), name: "e" }]), ["d"]);
+    return use(b.binary("add", product, b.parameter("c", [b.axis(product, "e")])), product);
+  };
+  const operators = (graph: Graph): Readonly<Record<string, number>> => {
+    const plan = schedule(graph, { flatRows: true });
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    const { files } = emitOnnx(plan, { description: describeGraph(graph), weights: weightsOf(values), metadata: {}, doc: "", producerVersion: "test" });
+    return readOnnx(files[0]?.bytes as Uint8Array).operators;
+  };
+  it("are a Gemm with its C, and the ReLU, with the same values", async () => {
+    const graph = graphOf((l) => layer(l, (sum) => l.b.unary("relu", sum)));
+    expect(operators(graph)).toMatchObject({ Gemm: 1, Relu: 1 });
+    expect(operators(graph)["Add"]).toBeUndefined();
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    const { files } = emitOnnx(schedule(graph, { flatRows: true }), { description: describeGraph(graph), weights: weightsOf(values), metadata: {}, doc: "", producerVersion: "test" });
+    await expectSameOutputs(await sessionOf(files[0]?.bytes as Uint8Array), graph, values);
+  });
+  it("stay apart without a ReLU, or where something else reads the product or the sum", () => {
+    const uses: readonly ((l: ReturnType<typeof leaves>, sum: number, product: number) => number)[] = [
+      (l, sum) => l.b.unary("exp", sum),
+      (l, sum) => l.b.binary("add", l.b.unary("relu", sum), l.b.unary("exp", sum)),
+      (l, sum, product) => l.b.binary("multiply", l.b.unary("relu", sum), product),
+    ];
+    for (const use of uses) expect(operators(graphOf((l) => layer(l, (sum, product) => use(l, sum, product))))["Add"]).toBeGreaterThan(0);
   });
 });
 

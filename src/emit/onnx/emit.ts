@@ -7,10 +7,11 @@ import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands, withFlatBatches } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
 import { type Attention, attentions } from "./attention.js";
+import { type Biased, biasedProducts } from "./biased.js";
 import { knownDeviations } from "./deviations.js";
 import { type Folded, foldPlan } from "./fold.js";
 import { bytesOf, floatTensor, GraphWriter, intTensor, type OnnxType } from "./graph-writer.js";
-import { type Lowering, lowerAffine, lowerAttention, lowerDeviation, lowerNode, lowerSplit, onnxType } from "./lowering.js";
+import { type Lowering, lowerAffine, lowerAttention, lowerBiased, lowerDeviation, lowerNode, lowerSplit, onnxType } from "./lowering.js";
 import { type Initializer, modelBytes, type ModelParts, type NamedValue } from "./model-bytes.js";
 import { Sizes } from "./sizes.js";
 import { splits } from "./splits.js";
@@ -134,7 +135,8 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
     const inverse = inverses.get(id);
     return inverse !== undefined && writer.values.has(inverse) ? inverse : undefined;
   };
-  const inner = new Set([...affine.values(), ...attention.values()].flatMap((a) => a.inner));
+  const biased = biasedProducts(plan);
+  const inner = new Set([...affine.values(), ...attention.values(), ...biased.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
   const known = [...folded.constants.keys()];
   const needed = neededNodes(plan, new Set([...known, ...turned.keys()]));
@@ -158,7 +160,7 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
       values.set(node.id, lowerDeviation(node, inverse, { ...shared, name: writer.unique(readable(node)) }));
       continue;
     }
-    values.set(node.id, emitNode(node, shared, { folded, turned, affine: affine.get(node.id), attention: attention.get(node.id), own: own.get(node.id) }));
+    values.set(node.id, emitNode(node, shared, { folded, turned, affine: affine.get(node.id), attention: attention.get(node.id), biased: biased.get(node.id), own: own.get(node.id) }));
   }
   const outputs = plan.outputs.map(({ name, node }) => {
     const value = { type: onnxType((plan.nodes[node] as PlanNode).type), shape: (plan.nodes[node] as PlanNode).shape };
@@ -182,7 +184,7 @@ function neededNodes(plan: Plan, known: ReadonlySet<number>): ReadonlySet<number
 }
 function emitNode(
   node: PlanNode, shared: Omit<Lowering, "name">,
-  about: { readonly folded: Folded; readonly turned: ReadonlyMap<number, Initializer>; readonly affine: Affine | undefined; readonly attention: Attention | undefined; readonly own: string | undefined },
+  about: { readonly folded: Folded; readonly turned: ReadonlyMap<number, Initializer>; readonly affine: Affine | undefined; readonly attention: Attention | undefined; readonly biased: Biased | undefined; readonly own: string | undefined },
 ): string {
   const { writer } = shared;
   const initializer = about.turned.get(node.id);
@@ -196,6 +198,7 @@ function emitNode(
   const makesNode = node.op !== "constant" && node.op !== "stop" && node.op !== "dropout";
   const name = about.own ?? (makesNode ? writer.unique(readable(node)) : readable(node));
   if (about.attention) return lowerAttention(about.attention, node, { ...shared, name });
+  if (about.biased) return lowerBiased(about.biased, node, { ...shared, name });
   return about.affine ? lowerAffine(about.affine, { ...shared, name }) : lowerNode(node, { ...shared, name });
 }
 

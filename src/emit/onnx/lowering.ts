@@ -6,6 +6,7 @@ import type { PlanNode, PlanOp } from "../../tensor/plan.js";
 import { sameShape } from "../../tensor/schedule.js";
 import type { Affine } from "./affine.js";
 import type { Attention } from "./attention.js";
+import type { Biased } from "./biased.js";
 import { type Attribute, dataTypes, floatTensor, type GraphWriter, intTensor, numbersOf, type OnnxType, type OnnxValue } from "./graph-writer.js";
 import { differByOnes, type Sizes } from "./sizes.js";
 import type { Split } from "./splits.js";
@@ -133,6 +134,10 @@ function matmul(n: Node<"matmul">, l: Lowering): string {
   const left = n.transposeA ? turned(n.a, a, "left") : l.operand(n.a);
   const right = n.transposeB ? turned(n.b, b, "right") : l.operand(n.b);
   return result(n, l, "MatMul", [left, right]);
+}
+/** A product and the vector added to it as one Gemm. */
+export function lowerBiased({ product, bias }: Biased, node: PlanNode, l: Lowering): string {
+  return result(node, l, "Gemm", [product.a, product.b, bias].map(l.operand), product.transposeB ? { transB: 1 } : {});
 }
 const reductions = { sum: "ReduceSum", mean: "ReduceMean", max: "ReduceMax" } as const;
 /** A matrix's rows are summed by a product with a row of ones: half the time of ReduceSum on two threads, the same on one. */
