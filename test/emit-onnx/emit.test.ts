@@ -4,6 +4,7 @@ import { readable } from "../../src/emit/onnx/emit.js";
 import { readOnnx } from "../../src/emit/onnx/inspect.js";
 import { onnxLowering } from "../../src/emit/onnx/lowering.js";
 import { dimNumber } from "../../src/expression/dim.js";
+import type { GraphBuilder } from "../../src/tensor/builder.js";
 import type { Graph } from "../../src/tensor/graph.js";
 import { schedule } from "../../src/tensor/schedule.js";
 import { attention, axis, batch, cases, leaves, randomGraph, valuesFor } from "../tensor-plan/cases.js";
@@ -80,6 +81,21 @@ describe("a model's form", () => {
     const padded = graphOf(({ b, x }) => b.pad(x, "d", dimNumber(1), dimNumber(2)));
     const proto = onnxProto.onnx.ModelProto.decode(bytesOf(modelOf(padded, valuesFor(padded, { batch: 2, n: 3 }))));
     expect(proto.graph?.node?.filter((x) => x.opType === "Pad").map((x) => x.input?.length)).toEqual([2]);
+  });
+  const fixedParts: readonly (readonly [string, (b: GraphBuilder) => number])[] = [
+    ["a product and its bias before a ReLU", (b) => {
+      const product = b.contract(b.parameter("F", [axis("d", 6), axis("j", 4)]), b.parameter("G", [axis("j", 4), axis("e", 5)]), ["j"]);
+      return b.unary("relu", b.binary("add", product, b.parameter("c", [axis("e", 5)])));
+    }],
+    ["a normalisation, its scale and its shift", (b) => {
+      const normal = b.standardize(b.parameter("F", [axis("d", 6), axis("e", 5)]), "e", 1e-5, true);
+      return b.binary("add", b.binary("multiply", normal, b.parameter("s", [axis("e", 5)])), b.parameter("c", [axis("e", 5)]));
+    }],
+  ];
+  it.each(fixedParts)("computes by itself what is fixed of %s", async (_, matrix) => {
+    const graph = graphOf(({ b, x }) => b.contract(x, matrix(b), ["d"]));
+    const values = valuesFor(graph, { batch: 2, n: 3 });
+    await expectSameOutputs(await sessionOf(bytesOf(modelOf(graph, values, { fixed: ["F", "G"] }))), graph, values);
   });
   it("is the same bytes each time", () => {
     expect(bytesOf(modelOf(layer, values))).toEqual(bytesOf(modelOf(layer, values)));

@@ -106,7 +106,7 @@ function foldedInitializers(folded: Folded, writer: GraphWriter): ReadonlyMap<nu
   }));
 }
 
-function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: OnnxModel, folded: Folded): Written {
+function write(plan: Plan, found: ReadonlyMap<number, Attention>, model: OnnxModel, folded: Folded): Written {
   const writer = new GraphWriter();
   const inputs = inputsOf(plan, model.description);
   for (const i of inputs) {
@@ -121,7 +121,11 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
   }
   const turned = foldedInitializers(folded, writer);
   for (const i of turned.values()) writer.declare(i.name, { type: "float", shape: i.shape.map(dimNumber) });
-  const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : affineNormalizations(plan);
+  const known = new Set([...folded.constants.keys(), ...turned.keys()]);
+  // What is computed beforehand stays by itself: nothing that it was computed of is emitted.
+  const unfolded = <T extends { readonly inner: readonly number[] }>(patterns: ReadonlyMap<number, T>): ReadonlyMap<number, T> =>
+    new Map([...patterns].filter(([, { inner }]) => !inner.some((id) => known.has(id))));
+  const affine: ReadonlyMap<number, Affine> = model.affineNormalization === false ? new Map() : unfolded(affineNormalizations(plan));
   const deviations: ReturnType<typeof knownDeviations> = model.sharedDeviations ? knownDeviations(plan) : new Map();
   const inverseDeviations = new Map([...deviations.values()].map((n) => [n.id, writer.unique(`${readable(n)}/inverse_deviation`)]));
   const pieces = splits(plan);
@@ -135,11 +139,10 @@ function write(plan: Plan, attention: ReadonlyMap<number, Attention>, model: Onn
     const inverse = inverses.get(id);
     return inverse !== undefined && writer.values.has(inverse) ? inverse : undefined;
   };
-  const biased = biasedProducts(plan);
+  const [attention, biased] = [unfolded(found), unfolded(biasedProducts(plan))];
   const inner = new Set([...affine.values(), ...attention.values(), ...biased.values()].flatMap((a) => a.inner));
   const own = ownNames(plan, folded);
-  const known = [...folded.constants.keys()];
-  const needed = neededNodes(plan, new Set([...known, ...turned.keys()]));
+  const needed = neededNodes(plan, known);
   const values = new Map<number, string>();
   const operand = (id: number): string => {
     const name = values.get(id);
