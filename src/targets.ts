@@ -4,7 +4,7 @@ import type { CompiledNetwork } from "./compile.js";
 import { at, DiagnosticError } from "./diagnostics/declare.js";
 import { notLowerable } from "./emit/diagnostics.js";
 import { trainingModels, type TrainingModels } from "./emit/onnx-train/models.js";
-import { attentionOpset, emitOnnx, type EmittedFile } from "./emit/onnx/emit.js";
+import { emitOnnx, type EmittedFile, graphForOnnx } from "./emit/onnx/emit.js";
 import { dimSymbols } from "./expression/dim.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
 import { explainNetwork } from "./explain/derivation.js";
@@ -14,7 +14,7 @@ import { expressionTooLarge } from "./semantics/diagnostics.js";
 import { languageVersion } from "./syntax/language-version.js";
 import { lowerNetwork, type LowerOptions, type Measure } from "./tensor/lower.js";
 import { NotLowerable } from "./tensor/lowered.js";
-import { cachePasses, optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
+import { optimise, type OptimisationLevel, type Optimised } from "./tensor/passes/optimise.js";
 import type { Plan } from "./tensor/plan.js";
 import { schedule } from "./tensor/schedule.js";
 
@@ -46,10 +46,10 @@ export function planOf(network: CompiledNetwork, options: LowerOptions, level: O
   return schedule(graphOf(network, options, level), { flatRows: level > 0 });
 }
 
-/** The graph of an inference model in ONNX. Where the operator set has attention as one operator, its scores are the runtime's affair. */
+/** The graph of an inference model in ONNX, and what all passes saved. */
 export function onnxGraphOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel, opset?: number): Optimised {
   const first = optimisedGraphOf(network, options, level);
-  const { graph, report } = optimise(first.graph, level, undefined, (opset ?? 0) < attentionOpset ? cachePasses : []);
+  const { graph, report } = graphForOnnx(first.graph, level, opset);
   return { graph, report: [...first.report, ...report] };
 }
 export function onnxPlanOf(network: CompiledNetwork, options: LowerOptions, level: OptimisationLevel, opset?: number): Plan {

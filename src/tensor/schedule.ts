@@ -11,7 +11,7 @@ import { PlanBuilder, planOperands, withPlanOperands } from "./schedule/plan-bui
 import { flattenBatches, flattenRows } from "./schedule/flat-rows.js";
 import { wantedOrders } from "./schedule/preferences.js";
 
-export { planOperands, sameShape } from "./schedule/plan-builder.js";
+export { planOperands, readCounts, sameShape } from "./schedule/plan-builder.js";
 
 /** The plan without what no output needs, renumbered. */
 function pruned(nodes: readonly PlanNode[], outputs: Plan["outputs"]): Plan {

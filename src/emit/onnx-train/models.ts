@@ -1,9 +1,9 @@
 /** The two graphs that training on ONNX Runtime needs: one step, and evaluation with the loss. Parameters are inputs of both. */
 import type { ModelDescription, WireTensor } from "../../runtime/contract.js";
 import type { Graph } from "../../tensor/graph.js";
-import { cachePasses, optimise, type OptimisationLevel } from "../../tensor/passes/optimise.js";
+import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
 import { schedule } from "../../tensor/schedule.js";
-import { emitOnnx } from "../onnx/emit.js";
+import { emitOnnx, graphForOnnx } from "../onnx/emit.js";
 import { parametersAsInputs, trainingGraph } from "./training-graph.js";
 
 export interface TrainingModels {
@@ -20,7 +20,7 @@ export function trainingModels(training: Graph, evaluation: Graph, description: 
   if (!optimizer) throw new Error("the network has no optimizer");
   const flatRows = level > 0;
   const emit = (graph: Graph, inputs: readonly WireTensor[], doc: string): Uint8Array => {
-    const { files } = emitOnnx(schedule(optimise(graph, level, undefined, cachePasses).graph, { flatRows }), {
+    const { files } = emitOnnx(schedule(graphForOnnx(graph, level).graph, { flatRows }), {
       description: { ...description, inputs: [...description.inputs, ...inputs] }, weights: {}, metadata, doc, producerVersion: version, sharedDeviations: flatRows,
     });
     const [file] = files;

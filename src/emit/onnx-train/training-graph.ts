@@ -6,9 +6,10 @@ import { type Dim, dimAdd, dimNumber } from "../../expression/dim.js";
 import type { OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
 import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
+import { graphForOnnx } from "../onnx/emit.js";
 import { drawDropout, seedName, seedPrime } from "./dropout.js";
 import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
-import { cachePasses, gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
+import { gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
 
 /** Scalars of a step, by their names on the wire. */
 export const stepScalars = { learningRate: "learning_rate", correction1: "correction1", correction2: "correction2" } as const;
@@ -87,7 +88,7 @@ const gradientName = (name: string): string => `gradient/${name}`;
 export function gradientSavings(lowered: Graph, parameters: readonly ParameterDescription[], level: OptimisationLevel): Optimised["report"] {
   const present = new Set(lowered.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
   const { graph, report } = gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level);
-  return [...report, ...optimise(graph, level, undefined, cachePasses).report];
+  return [...report, ...graphForOnnx(graph, level).report];
 }
 
 /** The axis along which vectors stand one after the other. */

@@ -1,7 +1,7 @@
 /** Which standardisations are followed by a scale and a shift that LayerNormalization can take along? */
 import { dimValue } from "../../expression/dim.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
-import { planOperands } from "../../tensor/schedule.js";
+import { readCounts } from "../../tensor/schedule.js";
 
 export interface Affine {
   readonly node: Extract<PlanNode, { readonly op: "standardize" }>;
@@ -14,10 +14,7 @@ export interface Affine {
 
 /** By the plan node whose value it gives: standardize·scale + shift, standardize·scale; each part used once. */
 export function affineNormalizations(plan: Plan): ReadonlyMap<number, Affine> {
-  const uses = new Map<number, number>();
-  const use = (id: number): void => { uses.set(id, (uses.get(id) ?? 0) + 1); };
-  for (const node of plan.nodes) for (const x of planOperands(node)) use(x);
-  for (const o of plan.outputs) use(o.node);
+  const uses = readCounts(plan.nodes, plan.outputs);
   const found = new Map<number, Affine>();
   for (const node of plan.nodes) {
     if (node.op === "standardize" && node.centred && dimValue(node.shape.at(-1) ?? { terms: [], key: "0" }) !== undefined) {

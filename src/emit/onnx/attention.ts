@@ -4,7 +4,7 @@
  */
 import { type Dim, dimValue } from "../../expression/dim.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
-import { planOperands } from "../../tensor/schedule.js";
+import { readCounts } from "../../tensor/schedule.js";
 
 type Node<Op extends PlanNode["op"]> = Extract<PlanNode, { readonly op: Op }>;
 export interface Attention {
@@ -35,12 +35,10 @@ function headsOf(shape: readonly Dim[]): number | undefined {
 }
 
 class Search {
-  private readonly uses = new Map<number, number>();
+  private readonly uses: ReadonlyMap<number, number>;
 
   constructor(private readonly plan: Plan) {
-    const use = (id: number): void => { this.uses.set(id, (this.uses.get(id) ?? 0) + 1); };
-    for (const node of plan.nodes) for (const x of planOperands(node)) use(x);
-    for (const o of plan.outputs) use(o.node);
+    this.uses = readCounts(plan.nodes, plan.outputs);
   }
   private node(id: number): PlanNode {
     return this.plan.nodes[id] as PlanNode;

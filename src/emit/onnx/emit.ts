@@ -3,6 +3,8 @@ import { Defect } from "../../diagnostics/declare.js";
 import { type Dim, dimNumber, dimSymbol } from "../../expression/dim.js";
 import type { HostTensor, ModelDescription, TensorMap, WireTensor } from "../../runtime/contract.js";
 import { own } from "../../runtime/contract.js";
+import type { Graph } from "../../tensor/graph.js";
+import { cachePasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
 import { planOperands, withFlatBatches } from "../../tensor/schedule.js";
 import { type Affine, affineNormalizations } from "./affine.js";
@@ -46,7 +48,7 @@ export interface EmittedFile {
 
 const lowestOpset = 18;
 /** From this one on there is one operator for attention. */
-export const attentionOpset = 23;
+const attentionOpset = 23;
 const defaultThreshold = 1.9e9;
 /** External tensors start at multiples of this, so that they can be mapped into memory. */
 const alignment = 4096;
@@ -218,6 +220,10 @@ function externalData(initializers: readonly Initializer[]): { readonly offsets:
   return { offsets, bytes };
 }
 
+/** The graph as an ONNX model is made of it. Where the operator set has attention as one operator, its scores are the runtime's affair. */
+export function graphForOnnx(graph: Graph, level: OptimisationLevel, opset: number = lowestOpset): Optimised {
+  return optimise(graph, level, undefined, opset < attentionOpset ? cachePasses : []);
+}
 /** The files of the model: one, or two where the weights are too large for one. Throws a Defect where plan and weights disagree. */
 export function emitOnnx(scheduled: Plan, model: OnnxModel): { readonly files: readonly EmittedFile[] } {
   const opset = model.opset ?? lowestOpset;

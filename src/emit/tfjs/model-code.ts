@@ -1,7 +1,7 @@
 /** A plan as readable TypeScript: one function for each step, called once for each copy; equal copies in a row become a loop. */
 import type { WireTensor } from "../../runtime/contract.js";
 import type { Plan, PlanNode } from "../../tensor/plan.js";
-import { planOperands } from "../../tensor/schedule.js";
+import { planOperands, readCounts } from "../../tensor/schedule.js";
 import { type Call, writeBody } from "./body-code.js";
 import { commentText, Names } from "./names.js";
 import { operationCode } from "./operations.js";
@@ -108,8 +108,7 @@ function writeSegment(segment: Segment, plan: Plan, equations: ReadonlyMap<strin
     if (code === undefined) throw new Error(`value ${id} is used before it is made`);
     return { code, node };
   };
-  const uses = new Map<number, number>();
-  segment.nodes.forEach((n) => planOperands(n).forEach((id) => uses.set(id, (uses.get(id) ?? 0) + 1)));
+  const uses = readCounts(segment.nodes);
   for (const node of segment.nodes) {
     const code = operationCode(node, { operand });
     const given = segment.gives.includes(node.id);

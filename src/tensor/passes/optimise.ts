@@ -1,5 +1,5 @@
 /** What is done to a graph before gradients and emitters see it? The passes in their order, and what each of them saved. */
-import { graphCost } from "../cost.js";
+import { type Cost, graphCost } from "../cost.js";
 import type { Dim } from "../../expression/dim.js";
 import type { Graph } from "../graph.js";
 import { affineIntoProduct } from "./affine-into-product.js";
@@ -58,16 +58,18 @@ export interface Optimised {
 export function optimise(graph: Graph, level: OptimisationLevel, observe: (after: Graph, pass: Pass) => void = () => {}, list: readonly Pass[] = passes): Optimised {
   const report: PassReport[] = [];
   let current = graph;
+  let cost: Cost | undefined;
   for (const pass of list) {
     if (pass.level > level) continue;
     const next = pass.run(current);
     observe(next, pass);
-    const [before, after] = [graphCost(current).total, graphCost(next).total];
+    const before = cost ?? graphCost(current).total;
+    const after = next === current ? before : graphCost(next).total;
     report.push({
       pass: pass.name, why: pass.why, flopsBefore: before.flops, flopsAfter: after.flops,
       bytesBefore: before.bytes, bytesAfter: after.bytes, nodesBefore: current.nodes.length, nodesAfter: next.nodes.length,
     });
-    current = next;
+    [current, cost] = [next, after];
   }
   return { graph: current, report };
 }

@@ -4,7 +4,7 @@
  */
 import { type Dim, dimMultiply, isOne, one } from "../../expression/dim.js";
 import type { ElementType } from "../graph.js";
-import type { PlanNode, PlanOp } from "../plan.js";
+import type { Plan, PlanNode, PlanOp } from "../plan.js";
 
 export type PlanShape = readonly Dim[];
 
@@ -24,6 +24,14 @@ export function planOperands(op: PlanOp): readonly number[] {
   }
 }
 
+/** How many nodes and outputs read each node: by id, none where nothing does. */
+export function readCounts(nodes: readonly PlanNode[], outputs: Plan["outputs"] = []): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  const read = (id: number): void => { counts.set(id, (counts.get(id) ?? 0) + 1); };
+  for (const node of nodes) for (const x of planOperands(node)) read(x);
+  for (const o of outputs) read(o.node);
+  return counts;
+}
 /** The same operation on other operands. */
 export function withPlanOperands<N extends PlanOp>(op: N, f: (id: number) => number): N {
   switch (op.op) {
