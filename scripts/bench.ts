@@ -106,7 +106,7 @@ async function scaling(attention: string, text: string): Promise<Scaling> {
 
 const results: Result[] = [];
 const scalings: Scaling[] = [];
-/** Measured before every table row; of a whole run, not of a part measured anew. */
+/** Measured after every table row; of a whole run, not of a part measured anew. */
 const farApart = "from one thread to another and back, ns: shortest, median, longest of the run";
 const trips: number[] = [];
 const say = async (r: Result): Promise<void> => {

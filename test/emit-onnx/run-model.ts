@@ -7,7 +7,7 @@ import type { ModelDescription, TensorMap } from "../../src/runtime/contract.js"
 import type { GraphValues } from "../../src/tensor/evaluate-graph.js";
 import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
 import type { Graph } from "../../src/tensor/graph.js";
-import { schedule } from "../../src/tensor/schedule.js";
+import { schedule, type ScheduleOptions } from "../../src/tensor/schedule.js";
 
 export function describeGraph(graph: Graph): ModelDescription {
   const inputs = graph.nodes.flatMap((n) => (n.op === "input"
@@ -17,8 +17,8 @@ export function describeGraph(graph: Graph): ModelDescription {
 export function weightsOf(values: GraphValues): TensorMap {
   return Object.fromEntries(Object.entries(values.parameters).map(([name, p]) => [name, { shape: p.shape, data: Float32Array.from(p.data) }]));
 }
-export function modelOf(graph: Graph, values: GraphValues, options: Partial<OnnxModel> = {}): ReturnType<typeof emitOnnx>["files"] {
-  return emitOnnx(schedule(graph), {
+export function modelOf(graph: Graph, values: GraphValues, options: Partial<OnnxModel> = {}, scheduling: ScheduleOptions = {}): ReturnType<typeof emitOnnx>["files"] {
+  return emitOnnx(schedule(graph, scheduling), {
     description: describeGraph(graph), weights: weightsOf(values), metadata: { spec: "network Case {}" }, doc: "A case.", producerVersion: "0.0.0", ...options,
   }).files;
 }

@@ -13,7 +13,7 @@ import type { Graph } from "../../src/tensor/graph.js";
 import { dimSymbol } from "../../src/expression/dim.js";
 import { printPlan } from "../../src/tensor/print-plan.js";
 import { schedule } from "../../src/tensor/schedule.js";
-import { describeGraph, modelOf, sessionOf, expectSameOutputs, weightsOf } from "../emit-onnx/run-model.js";
+import { modelOf, sessionOf, expectSameOutputs } from "../emit-onnx/run-model.js";
 import { compileSpec, example, relativeError } from "../support/build.js";
 import { attention, cases, leaves, randomGraph, valuesFor } from "../tensor-plan/cases.js";
 import { expectClose, N } from "../tensor/networks.js";
@@ -100,18 +100,16 @@ describe("a product, its bias and a ReLU", () => {
     return use(b.binary("add", product, b.parameter("c", [b.axis(product, "e")])), product);
   };
   const operators = (graph: Graph): Readonly<Record<string, number>> => {
-    const plan = schedule(graph, { flatRows: true });
-    const values = valuesFor(graph, { batch: 2, n: 3 });
-    const { files } = emitOnnx(plan, { description: describeGraph(graph), weights: weightsOf(values), metadata: {}, doc: "", producerVersion: "test" });
-    return readOnnx(files[0]?.bytes as Uint8Array).operators;
+    const [file] = modelOf(graph, valuesFor(graph, { batch: 2, n: 3 }), {}, { flatRows: true });
+    return readOnnx(file?.bytes as Uint8Array).operators;
   };
   it("are a Gemm with its C, and the ReLU, with the same values", async () => {
     const graph = graphOf((l) => layer(l, (sum) => l.b.unary("relu", sum)));
     expect(operators(graph)).toMatchObject({ Gemm: 1, Relu: 1 });
     expect(operators(graph)["Add"]).toBeUndefined();
     const values = valuesFor(graph, { batch: 2, n: 3 });
-    const { files } = emitOnnx(schedule(graph, { flatRows: true }), { description: describeGraph(graph), weights: weightsOf(values), metadata: {}, doc: "", producerVersion: "test" });
-    await expectSameOutputs(await sessionOf(files[0]?.bytes as Uint8Array), graph, values);
+    const [file] = modelOf(graph, values, {}, { flatRows: true });
+    await expectSameOutputs(await sessionOf(file?.bytes as Uint8Array), graph, values);
   });
   it("stay apart without a ReLU, or where something else reads the product or the sum", () => {
     const uses: readonly ((l: ReturnType<typeof leaves>, sum: number, product: number) => number)[] = [
