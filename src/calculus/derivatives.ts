@@ -73,7 +73,16 @@ export const derivatives = {
   log: entrywise((x) => power(x, number(-1))),
   sqrt: entrywise((_, node) => scale(0.5, power(node, number(-1)))),
   abs: entrywise((x) => apply("sign", [x])),
-  sign: flat, equal: flat, less: flat, less_equal: flat, greater: flat, greater_equal: flat, remainder: flat,
+  sign: flat, equal: flat, less: flat, less_equal: flat, greater: flat, greater_equal: flat,
+  // a − b⌊a/b⌋, whose whole part stands still.
+  remainder: {
+    adjoint: (node, G) => {
+      const [a, b] = [argument(node), argument(node, 1)];
+      const whole = subtract(node, isScalar(a) ? multiply(a, onesLike(node)) : a);
+      const slope = isScalar(b) ? divide(whole, b) : hadamard([whole, power(b, number(-1))]);
+      return [collect(a, G), collect(b, hadamard([G, slope]))];
+    },
+  },
   relu: entrywise((x) => apply("greater", [x, number(0)])),
   erf: entrywise((x) => scale(2 / Math.sqrt(Math.PI), apply("exp", [scale(-1, power(x, number(2)))]))),
   gelu: entrywise((x) => add([
@@ -150,7 +159,10 @@ export const derivatives = {
     },
   },
   cumsum: {
-    adjoint: (node, G) => [apply("cumsum", [G], { ...node.options, reverse: node.options["reverse"] !== true })],
+    adjoint: (node, G) => {
+      const { reverse, ...along } = node.options;
+      return [apply("cumsum", [G], reverse === true ? along : { ...along, reverse: true })];
+    },
   },
   stop: flat,
   prox: { adjoint: (_, G) => [G] },

@@ -532,7 +532,7 @@ export function power(base: Expr, exponent: Expr): Expr {
       }
       return e === 0.5 ? apply("sqrt", [base]) : makeApply("power", [base, exponent], {});
     }
-    if (base.kind === "ones" || base.kind === "zero") return e > 0 ? base : makeApply("power", [base, exponent], {});
+    if (base.kind === "ones" || base.kind === "zero" || base.kind === "identity") return e > 0 ? base : makeApply("power", [base, exponent], {});
     if (base.kind === "transpose") return transpose(power(base.arg, exponent));
     if (base.kind === "apply" && base.fn === "power" && base.args[0] && base.args[1]?.kind === "number" &&
       Number.isInteger(e) && Number.isInteger(base.args[1].value)) return power(base.args[0], number(base.args[1].value * e));
@@ -550,6 +550,7 @@ function totalOf(a: Expr): Expr {
   if (a.kind === "zero") return number(0);
   if (a.kind === "transpose") return apply("total", [a.arg]);
   if (a.kind === "ones") return multiply(...a.shape.map(dimExpr));
+  if (a.kind === "identity") return dimExpr(rowsOf(a));
   return pullScalars(a, "total");
 }
 function traceOf(a: Expr): Expr {

@@ -25,7 +25,9 @@ export interface FunctionRow {
   readonly shape: (args: readonly Shape[], options: Options) => Shape | undefined;
   /** A term whose outermost function is this goes to the proximal part (language, section 13). */
   readonly nonsmooth?: true;
-  /** Not writable in a spec: made by the calculus or by network functions only. */
+  /** Named arguments that a spec may give, beside `over`. */
+  readonly options?: Readonly<Record<string, "size" | "flag">>;
+  /** Not writable in a spec as a call: an operator, or made by network functions only. */
   readonly internal?: true;
 }
 
@@ -84,7 +86,7 @@ export const functions = {
 
   /** diag(v): the square matrix; diagonal(A): the column of A's diagonal. */
   diag: { class: "structure", arity: [1, 1], shape: first(([n, m]) => (n && m?.key === "1" ? [n, n] : undefined)) },
-  diagonal: { class: "structure", arity: [1, 1], shape: (args) => (square(args) ? perRow(args) : undefined), internal: true },
+  diagonal: { class: "structure", arity: [1, 1], shape: (args) => (square(args) ? perRow(args) : undefined) },
   /** Entries below the diagonal become −∞ (causal) or 0 (upper_triangle). */
   causal: { class: "structure", arity: [1, 1], shape: square },
   upper_triangle: { class: "structure", arity: [1, 1], shape: square },
@@ -95,21 +97,21 @@ export const functions = {
   /** Each column (over: "rows": row) divided by max(its norm, 1e-12). */
   normalize: { class: "structure", arity: [1, 1], shape: same },
   /** Running sum of each row, from the first column on; option reverse: from the last. */
-  cumsum: { class: "structure", arity: [1, 1], shape: same },
+  cumsum: { class: "structure", arity: [1, 1], shape: same, options: { reverse: "flag" } },
   stop: { class: "structure", arity: [1, 1], shape: same },
   /** Marks a term for the proximal part of `proximal_gradient`. */
   prox: { class: "reduction", arity: [1, 1], shape: (args) => args[0], nonsmooth: true },
 
   /** Projection of each column on the unit simplex. */
-  project_simplex: { class: "structure", arity: [1, 1], shape: same, internal: true },
+  project_simplex: { class: "structure", arity: [1, 1], shape: same },
   /** Singular values shrunk by the second argument. */
-  singular_soft_threshold: { class: "structure", arity: [2, 2], shape: same, internal: true },
+  singular_soft_threshold: { class: "structure", arity: [2, 2], shape: same },
   /** U·V' of the thin singular value decomposition. */
-  polar: { class: "structure", arity: [1, 1], shape: same, internal: true },
+  polar: { class: "structure", arity: [1, 1], shape: same },
   /** u₁·v₁' of the leading singular value. */
-  leading_singular: { class: "structure", arity: [1, 1], shape: same, internal: true },
+  leading_singular: { class: "structure", arity: [1, 1], shape: same },
   /** The sign at the entry of largest absolute value (the first such), 0 elsewhere. */
-  peak_sign: { class: "structure", arity: [1, 1], shape: same, internal: true },
+  peak_sign: { class: "structure", arity: [1, 1], shape: same },
 
   /** Each column less its mean, divided by √(biased variance + eps). Options: eps. */
   standardize: { class: "structure", arity: [1, 1], shape: same, internal: true },
@@ -126,7 +128,7 @@ export const functions = {
   },
   /** Zero columns put before and after. Options: before, after (dims). What slicing's gradient needs. */
   pad: {
-    class: "structure", arity: [1, 1], internal: true,
+    class: "structure", arity: [1, 1], options: { before: "size", after: "size", above: "size", below: "size" },
     shape: ([a], o) => {
       const amount = (name: string): Dim => (typeof o[name] === "object" ? (o[name] as Dim) : dimNumber(0));
       return a?.[0] && a[1] && [dimAdd(a[0], dimAdd(amount("above"), amount("below"))), dimAdd(a[1], dimAdd(amount("before"), amount("after")))];

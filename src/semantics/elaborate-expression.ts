@@ -1,11 +1,11 @@
 /** AST expressions → matrix expressions: names looked up, every shape checked, fns and families spread out. */
 import { at } from "../diagnostics/declare.js";
-import { type Dim, dimEquals, dimSymbol, isOne, one, solveDim } from "../expression/dim.js";
+import { type Dim, dimSymbol, isOne, one, solveDim } from "../expression/dim.js";
 import {
-  add, apply, colsOf, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
+  add, apply, colsOf, contains, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
   number, ones, power, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
 } from "../expression/expr.js";
-import { type FunctionName, functionRow, isFunctionName, type Shape } from "../expression/functions.js";
+import { type FunctionName, functionRow, isFunctionName, type Options, type OptionValue, type Shape } from "../expression/functions.js";
 import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../syntax/ast.js";
 import {
   dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
@@ -15,8 +15,14 @@ import { isNetworkFunction, networkFunctionNames, elaborateNetworkFunction } fro
 import { type Context, Scope, type ValueBinding } from "./scope.js";
 import type { Span } from "../diagnostics/span.js";
 
-/** An expression, or one whose size the surroundings decide (`I`, `2*I`). */
-export type Elaborated = { readonly expr: Expr } | { readonly flexible: (shape: Shape) => Expr | undefined; readonly symbol: string };
+/** An expression whose size the surroundings decide (`I`, `2*I`, `I.^2`). */
+interface Flexible {
+  readonly flexible: (shape: Shape) => Expr | undefined;
+  readonly symbol: string;
+  /** A 1×1 product of matrices stands beside it in a sum: where the surroundings say nothing it is 1×1 too. */
+  readonly single: boolean;
+}
+export type Elaborated = { readonly expr: Expr } | Flexible;
 
 type BinaryNode = Extract<Expression, { kind: "binary" }>;
 type CallNode = Extract<Expression, { kind: "call" }>;
@@ -40,8 +46,10 @@ export function elaborate(e: Expression, context: Context, expected?: Shape): Ex
 }
 function settle(result: Elaborated, e: Expression, context: Context, expected?: Shape): Expr | undefined {
   if ("flexible" in result) {
-    const made = expected && result.flexible(expected);
-    if (!made) context.reporter.report(sizeUnknown({ symbol: result.symbol }, at(e.span)));
+    const size = expected ?? (result.single ? scalarShape : undefined);
+    const before = context.reporter.diagnostics.length;
+    const made = size && result.flexible(size);
+    if (!made && context.reporter.diagnostics.length === before) context.reporter.report(sizeUnknown({ symbol: result.symbol }, at(e.span)));
     return made;
   }
   const { expr } = result;
@@ -78,11 +86,11 @@ function visit(e: Expression, context: Context): Elaborated | undefined {
     case "transpose": {
       const a = visit(e.operand, context);
       if (!a) return undefined;
-      return "flexible" in a ? { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible([...s].reverse()), transpose) } : matrixOnly(a.expr, e.operand.span, context) && { expr: transpose(a.expr) };
+      return "flexible" in a ? { ...a, flexible: (s) => mapExpr(a.flexible([...s].reverse()), transpose) } : matrixOnly(a.expr, e.operand.span, context) && { expr: transpose(a.expr) };
     }
     case "negate": {
       const a = visit(e.operand, context);
-      return a && ("flexible" in a ? { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), negate) } : { expr: negate(a.expr) });
+      return a && ("flexible" in a ? { ...a, flexible: (s) => mapExpr(a.flexible(s), negate) } : { expr: negate(a.expr) });
     }
     case "sum": return visitSum(e, context);
     case "binary": return visitBinary(e, context);
@@ -110,7 +118,7 @@ function visitName(e: Extract<Expression, { kind: "name" }>, context: Context): 
   if (own) return { expr: context.dims.scalar(own) };
   if (context.dims.has(e.name)) return { expr: symbol(e.name, "dim", scalarShape) };
   if (e.name === "I") {
-    return { symbol: "I", flexible: ([rows, cols]) => (rows && cols && context.dims.unify(rows, cols) ? identity(rows) : undefined) };
+    return { symbol: "I", single: false, flexible: ([rows, cols]) => (rows && cols && context.dims.unify(rows, cols) ? identity(rows) : undefined) };
   }
   const known = [...context.scope.names(), ...context.dims.names()];
   const isFunction = isFunctionName(e.name) || isNetworkFunction(e.name) || context.functions.has(e.name);
@@ -210,9 +218,28 @@ function visitBinary(e: BinaryNode, context: Context): Elaborated | undefined {
   const [a, b] = [visit(e.left, context), visit(e.right, context)];
   if (!a || !b) return undefined;
   if (e.op === "*") return product(a, b, e, context);
-  if (e.op === "/" && "flexible" in a && "expr" in b && isScalar(b.expr)) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => divide(x, b.expr)) };
-  const [x, y] = together(a, b, e, context) ?? [];
-  if (!x || !y || !matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
+  const operate = ([x, y]: readonly Expr[]): Expr | undefined => x && y && operation(e, x, y, context);
+  const open = openOf([a, b]);
+  if (open) return { ...open, flexible: (s) => mapAll([sized(a, s), sized(b, s)], operate) };
+  const x = settle(a, e.left, context, "expr" in b ? b.expr.shape : undefined);
+  const y = settle(b, e.right, context, "expr" in a ? a.expr.shape : undefined);
+  const made = mapAll([x, y], operate);
+  return made && { expr: made };
+}
+/** An operation stays open where both operands are, or where a scalar stands beside one that is: nothing has said a size yet. */
+function openOf(operands: readonly Elaborated[]): Omit<Flexible, "flexible"> | undefined {
+  const open = operands.filter((x) => "flexible" in x);
+  if (!open[0] || operands.some((x) => "expr" in x && !isScalar(x.expr))) return undefined;
+  return { symbol: open[0].symbol, single: open.some((x) => x.single) };
+}
+const sized = (x: Elaborated, shape: Shape): Expr | undefined => ("flexible" in x ? x.flexible(shape) : x.expr);
+function mapAll(operands: readonly (Expr | undefined)[], f: (operands: readonly Expr[]) => Expr | undefined): Expr | undefined {
+  return operands.every((x) => x !== undefined) ? f(operands) : undefined;
+}
+
+/** Any operation but a sum, a product of matrices and `|>`. */
+function operation(e: BinaryNode, x: Expr, y: Expr, context: Context): Expr | undefined {
+  if (!matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
   const mismatch = (): undefined => {
     context.reporter.report(shapeMismatch({ op: operationText(e), left: showShape(x.shape, context), right: showShape(y.shape, context) },
       at(e.left.span, showShape(x.shape, context)), at(e.right.span, showShape(y.shape, context))));
@@ -221,40 +248,33 @@ function visitBinary(e: BinaryNode, context: Context): Elaborated | undefined {
   const fits = isScalar(x) || isScalar(y) || unifyShapes(x.shape, y.shape, context);
   switch (e.op) {
     case "/":
-      if (isScalar(y)) return { expr: divide(x, y) };
+      if (isScalar(y)) return divide(x, y);
       context.reporter.report(wrongArguments({ fn: "/", problem: "only a scalar can stand below", usage: `${textOf(e.left)} ./ ${textOf(e.right)} divides entry by entry` }, at(e.right.span, showShape(y.shape, context))));
       return undefined;
-    case ".*": return fits ? { expr: hadamard([x, y]) } : mismatch();
-    case "./": return fits ? { expr: isScalar(y) ? divide(x, y) : hadamard([isScalar(x) ? multiply(x, ones(y.shape)) : x, power(y, number(-1))]) } : mismatch();
-    case ".^": return fits ? { expr: power(x, y) } : mismatch();
+    case ".*": return fits ? hadamard([x, y]) : mismatch();
+    case "./": return !fits ? mismatch() : isScalar(y) ? divide(x, y) : hadamard([isScalar(x) ? multiply(x, ones(y.shape)) : x, power(y, number(-1))]);
+    case ".^": return fits ? power(x, y) : mismatch();
     case "^": {
-      if (isScalar(x) && isScalar(y)) return { expr: power(x, y) };
+      if (isScalar(x) && isScalar(y)) return power(x, y);
       if (isScalar(y) && y.kind === "number" && Number.isInteger(y.value) && y.value >= 1 && y.value <= 64 && context.dims.unify(rowsOf(x), colsOf(x))) {
-        return { expr: multiply(...Array.from({ length: y.value }, () => x)) };
+        return multiply(...Array.from({ length: y.value }, () => x));
       }
       context.reporter.report(wrongArguments({ fn: "^", problem: "takes a scalar, or a square matrix and a whole number from 1", usage: "`.^` takes powers entry by entry" }, at(e.opSpan)));
       return undefined;
     }
-    case "%": return fits ? { expr: apply("remainder", [x, y]) } : mismatch();
+    case "%": return fits ? apply("remainder", [x, y]) : mismatch();
     default: {
       const fn = comparisons[e.op];
-      return fn && fits ? { expr: apply(fn, [x, y]) } : mismatch();
+      return fn && fits ? apply(fn, [x, y]) : mismatch();
     }
   }
 }
-/** Both operands, the one of open size in the other's shape. */
-function together(a: Elaborated, b: Elaborated, e: BinaryNode, context: Context): readonly [Expr | undefined, Expr | undefined] | undefined {
-  const x = settle(a, e.left, context, "expr" in b ? b.expr.shape : undefined);
-  const y = settle(b, e.right, context, "expr" in a ? a.expr.shape : undefined);
-  return x && y && [x, y];
-}
 function product(a: Elaborated, b: Elaborated, e: BinaryNode, context: Context): Elaborated | undefined {
-  if ("flexible" in a && "flexible" in b) return a;
-  if ("flexible" in a && "expr" in b) return scaleFlexible(a, b.expr, context, e.left, [rowsOf(b.expr), rowsOf(b.expr)]);
-  if ("flexible" in b && "expr" in a) return scaleFlexible(b, a.expr, context, e.right, [colsOf(a.expr), colsOf(a.expr)]);
-  if (!("expr" in a) || !("expr" in b)) return undefined;
-  const [x, y] = [a.expr, b.expr];
-  if (!matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
+  const open = openOf([a, b]);
+  if (open) return { ...open, flexible: (s) => mapAll([sized(a, s), sized(b, s)], (both) => multiply(...both)) };
+  const x = "expr" in a ? a.expr : sizedBeside(a, rowsOf, b);
+  const y = "expr" in b ? b.expr : sizedBeside(b, colsOf, a);
+  if (!x || !y || !matrixOnly(x, e.left.span, context) || !matrixOnly(y, e.right.span, context)) return undefined;
   if (isScalar(x) || isScalar(y) || context.dims.unify(colsOf(x), rowsOf(y))) return { expr: multiply(x, y) };
   // The operands that do not fit are the factors that meet, not the whole runs.
   const [left, right] = [lastFactor(e.left), firstFactor(e.right)];
@@ -264,13 +284,9 @@ function product(a: Elaborated, b: Elaborated, e: BinaryNode, context: Context):
   }, at(left.span, showShape(ls.shape, context)), at(right.span, showShape(rs.shape, context))));
   return undefined;
 }
-function scaleFlexible(a: Extract<Elaborated, { flexible: unknown }>, b: Expr, _context: Context, _e: Expression, _shape: Shape): Elaborated {
-  if (isScalar(b)) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => multiply(b, x)) };
-  // I beside a matrix is that matrix, times whatever scalar stands with it.
-  const square: Shape = _shape;
-  const made = a.flexible(square);
-  const left = square[0] && dimEquals(square[0], rowsOf(b));
-  return made ? { expr: left ? multiply(made, b) : multiply(b, made) } : { expr: b };
+/** What is open beside a matrix in a product is square, of that matrix's rows or columns. */
+function sizedBeside(open: Flexible, side: (e: Expr) => Dim, other: Elaborated): Expr | undefined {
+  return "expr" in other ? open.flexible([side(other.expr), side(other.expr)]) : undefined;
 }
 function lastFactor(e: Expression): Expression {
   return e.kind === "binary" && e.op === "*" ? lastFactor(e.right) : e;
@@ -319,6 +335,7 @@ function visitAddition(e: BinaryNode, context: Context): Elaborated | undefined 
     if (!open || !("flexible" in open.value)) return { expr: add(rigid.map((t) => signed(t.value.expr, t.sign))) };
     return {
       symbol: open.value.symbol,
+      single: terms.some((t) => ("flexible" in t.value ? t.value.single : contains(t.value.expr, (x) => !isScalar(x)))),
       flexible: (s) => {
         const made = terms.map((t) => {
           const x = "flexible" in t.value ? t.value.flexible(s) : multiply(t.value.expr, ones(s));
@@ -375,23 +392,23 @@ function visitCall(e: CallNode, context: Context): Elaborated | undefined {
     e.args.forEach((a) => { if (a.value.kind !== "string") visit(a.value, context); });
     return undefined;
   }
-  const named = e.args.find((a) => a.name);
-  if (named?.name) {
-    context.reporter.report(wrongArguments({ fn: name, problem: `it has no option ${named.name.name}` }, at(named.span)));
-    return undefined;
-  }
+  const options = readOptions(name, e.args.filter((a) => a.name), context);
+  if (!options) return undefined;
+  const given = e.args.filter((a) => !a.name);
   const [least, most] = row.arity;
-  if (e.args.length < least || e.args.length > most) {
-    context.reporter.report(wrongArguments({ fn: name, problem: `it takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? "" : "s"}, not ${e.args.length}` }, at(e.span)));
+  if (given.length < least || given.length > most) {
+    context.reporter.report(wrongArguments({ fn: name, problem: `it takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? "" : "s"}, not ${given.length}` }, at(e.span)));
     return undefined;
   }
-  const first = visit((e.args[0] as CallNode["args"][number]).value, context);
-  if (!first) return undefined;
-  const head = settle(first, (e.args[0] as CallNode["args"][number]).value, context);
-  if (!head) return undefined;
-  const rest = e.args.slice(1).map((a) => elaborate(a.value, context, head.shape));
-  if (rest.some((r) => r === undefined)) return undefined;
-  return applyChecked(name, [head, ...(rest as Expr[])], e, context);
+  const values = given.map((a) => visit(a.value, context));
+  if (!values.every((v) => v !== undefined)) return undefined;
+  const open = row.class === "elementwise" ? openOf(values) : undefined;
+  if (open) return { ...open, flexible: (s) => mapAll(values.map((v) => sized(v, s)), (args) => applyChecked(name, args, options, given, context)) };
+  const size = values.flatMap((v) => ("expr" in v && !isScalar(v.expr) ? [v.expr.shape] : []))[0];
+  const head = settle(values[0] as Elaborated, (given[0] as CallNode["args"][number]).value, context, "flexible" in (values[0] as Elaborated) ? size : undefined);
+  const args = head && [head, ...values.slice(1).map((v, i) => settle(v, (given[i + 1] as CallNode["args"][number]).value, context, head.shape))];
+  const made = args && mapAll(args, (all) => applyChecked(name, all, options, given, context));
+  return made && { expr: made };
 }
 function publicFunctions(): readonly string[] {
   return publicNames;
@@ -400,29 +417,55 @@ const publicNames: readonly string[] = ["exp", "log", "sqrt", "abs", "sign", "re
   "total", "mean", "sq_norm", "norm0", "norm1", "norm2", "norm21", "norm_nuc", "norm_spec", "norm_inf", "nonnegative", "box", "ball", "sphere", "simplex", "orthonormal",
   "colsum", "colmean", "colnorm", "rowsum", "rowmean", "rownorm", "diag", "causal", "stop", "prox"];
 
-function applyChecked(fn: FunctionName, args: readonly Expr[], e: CallNode, context: Context): Elaborated | undefined {
+const squareOnly: ReadonlySet<FunctionName> = new Set(["trace", "logdet", "causal", "upper_triangle", "diagonal"]);
+
+/** Named arguments other than `over`, as the function's row wants them; each once. */
+function readOptions(fn: FunctionName, given: CallNode["args"], context: Context): Options | undefined {
+  const bad = (problem: string, span: Span): undefined => {
+    context.reporter.report(wrongArguments({ fn, problem }, at(span)));
+    return undefined;
+  };
+  const options: Record<string, OptionValue> = {};
+  for (const a of given) {
+    const option = a.name?.name ?? "";
+    const kind = functionRow(fn).options?.[option];
+    if (!kind) return bad(`it has no option ${option}`, a.span);
+    if (option in options) return bad(`${option} is given twice`, a.span);
+    if (kind === "size") {
+      const size = context.dims.read(a.value, false, (name) => context.scope.dim(name));
+      if (!size) return undefined;
+      if ((context.dims.valueOf(size) ?? 0) < 0) return bad(`${option} is a count of rows or columns`, a.span);
+      options[option] = context.dims.expand(size);
+      continue;
+    }
+    const word = strip(a.value);
+    if (word.kind !== "name" || (word.name !== "true" && word.name !== "false")) return bad(`${option} is true or false`, a.span);
+    if (word.name === "true") options[option] = true;
+  }
+  return options;
+}
+function applyChecked(fn: FunctionName, args: readonly Expr[], options: Options, nodes: CallNode["args"], context: Context): Expr | undefined {
   const row = functionRow(fn);
   const [x, ...others] = args;
   if (!x) return undefined;
-  if (row.class !== "array" && !args.every((a, i) => matrixOnly(a, (e.args[i]?.value ?? e).span, context))) return undefined;
-  const needsSquare = fn === "trace" || fn === "logdet" || fn === "causal";
-  if (needsSquare && !context.dims.unify(rowsOf(x), colsOf(x))) {
-    context.reporter.report(notSquare({ fn, shape: showShape(x.shape, context) }, at((e.args[0]?.value ?? e).span, showShape(x.shape, context))));
+  const place = (i: number): Span => (nodes[i] as CallNode["args"][number]).value.span;
+  if (row.class !== "array" && !args.every((a, i) => matrixOnly(a, place(i), context))) return undefined;
+  if (squareOnly.has(fn) && !context.dims.unify(rowsOf(x), colsOf(x))) {
+    context.reporter.report(notSquare({ fn, shape: showShape(x.shape, context) }, at(place(0), showShape(x.shape, context))));
     return undefined;
   }
   if (fn === "diag" && !isOne(colsOf(x))) {
-    context.reporter.report(wrongShape({ what: "diag's argument", has: showShape(x.shape, context), wanted: "a column real[n]" }, at((e.args[0]?.value ?? e).span)));
+    context.reporter.report(wrongShape({ what: "diag's argument", has: showShape(x.shape, context), wanted: "a column real[n]" }, at(place(0))));
     return undefined;
   }
   for (const [i, other] of others.entries()) {
     const scalarOnly = row.class === "indicator" && fn !== "box";
     if (isScalar(other) || (!scalarOnly && isScalar(x)) || (!scalarOnly && unifyShapes(other.shape, x.shape, context))) continue;
-    const place = (e.args[i + 1]?.value ?? e).span;
     context.reporter.report(shapeMismatch({ op: `${fn}(…)`, left: showShape(x.shape, context), right: showShape(other.shape, context) },
-      at((e.args[0]?.value ?? e).span, showShape(x.shape, context)), at(place, showShape(other.shape, context))));
+      at(place(0), showShape(x.shape, context)), at(place(i + 1), showShape(other.shape, context))));
     return undefined;
   }
-  return { expr: apply(fn, args) };
+  return apply(fn, args, options);
 }
 function callInverse(e: CallNode, context: Context): Elaborated | undefined {
   const [arg, ...rest] = e.args;
@@ -438,7 +481,7 @@ function callInverse(e: CallNode, context: Context): Elaborated | undefined {
   }
   const a = visit(arg.value, context);
   if (!a) return undefined;
-  if ("flexible" in a) return { symbol: a.symbol, flexible: (s) => mapExpr(a.flexible(s), (x) => inverse(x)) };
+  if ("flexible" in a) return { ...a, flexible: (s) => mapExpr(a.flexible(s), (x) => inverse(x, iterations)) };
   if (!matrixOnly(a.expr, arg.value.span, context)) return undefined;
   if (!context.dims.unify(rowsOf(a.expr), colsOf(a.expr))) {
     context.reporter.report(notSquare({ fn: "inv", shape: showShape(a.expr.shape, context) }, at(arg.value.span, showShape(a.expr.shape, context))));
@@ -453,24 +496,31 @@ function callOnes(e: CallNode, context: Context): Elaborated | undefined {
     return undefined;
   }
   if (sizes.some((s) => s === undefined)) return undefined;
+  if (sizes.some((s) => (context.dims.valueOf(s as Dim) ?? 1) < 1)) {
+    context.reporter.report(dimFault({ problem: `ones(${sizes.map((s) => context.dims.show(s as Dim)).join(", ")}) has no entries` }, at(e.span)));
+    return undefined;
+  }
   const [rows, cols = one] = sizes.map((s) => context.dims.expand(s as Dim));
   return { expr: ones([rows as Dim, cols]) };
 }
 /** Functions with `over`. */
 function callNamed(e: CallNode, name: "square" | "softmax" | "normalize" | "cumsum", context: Context): Elaborated | undefined {
   const plain = e.args.filter((a) => !a.name);
-  const option = e.args.find((a) => a.name);
+  const option = e.args.find((a) => a.name?.name === "over");
   const [arg] = plain;
   const bad = (problem: string, span: Span = e.span): undefined => {
     context.reporter.report(wrongArguments({ fn: name, problem, usage: name === "square" ? "square(X)" : `${name}(X), ${name}(X, over: rows)${name === "softmax" ? ", softmax(v[k], over: k)" : ""}` }, at(span)));
     return undefined;
   };
   if (!arg || plain.length !== 1) return bad("it takes one matrix");
-  if (option && (option.name?.name !== "over" || name === "square")) return bad(`it has no option ${option.name?.name}`, option.span);
-  const x = elaborate(arg.value, context);
+  if (option && name === "square") return bad("it has no option over", option.span);
+  const options = readOptions(name === "square" ? "power" : name, e.args.filter((a) => a.name && a !== option), context);
+  const value = options && visit(arg.value, context);
+  if (value && "flexible" in value && name === "square") return { ...value, flexible: (s) => mapExpr(value.flexible(s), (x) => power(x, number(2))) };
+  const x = value && settle(value, arg.value, context);
   if (!x || !matrixOnly(x, arg.value.span, context)) return undefined;
   if (name === "square") return { expr: power(x, number(2)) };
-  if (!option) return { expr: apply(name, [x]) };
+  if (!option) return { expr: apply(name, [x], options) };
   const over = strip(option.value);
   const word = over.kind === "name" ? over.name : "";
   const binding = context.scope.find(word);
@@ -478,8 +528,9 @@ function callNamed(e: CallNode, name: "square" | "softmax" | "normalize" | "cums
     if (!dependsOnIndex(x, binding.name)) return bad(`its argument does not run over ${word}`, arg.span);
     return { expr: softmaxFamily(x, binding.name, binding.size, { kind: "variable", name: binding.name }) };
   }
-  if (word === "columns") return { expr: apply(name, [x], name === "cumsum" ? { over: "columns" } : {}) };
-  if (word === "rows") return { expr: apply(name, [x], name === "cumsum" ? {} : { over: "rows" }) };
+  // A running sum goes along each row unless said; the others take each column.
+  const usual = name === "cumsum" ? "rows" : "columns";
+  if (word === "rows" || word === "columns") return { expr: apply(name, [x], word === usual ? options : { ...options, over: word }) };
   return bad(`over is rows, columns${name === "softmax" ? " or an index" : ""}`, option.span);
 }
 
