@@ -1,5 +1,5 @@
 /** Runs an unrolled network statement by statement in float64, one sample at a time: the judge of every emitted model. */
-import { type Dim, dimValue } from "../expression/dim.js";
+import { type Dim, dimName, dimValue } from "../expression/dim.js";
 import { dependsOnIndex as dependsOn, type Expr } from "../expression/expr.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue, value, type Value } from "../numeric/matrix.js";
@@ -45,9 +45,8 @@ export function runNetwork(network: UnrolledNetwork, weights: TensorMap, batch: 
   const values = new Map<string, readonly Value[]>();
   const sizes = new Map(network.dims);
   const learn = (d: Dim | undefined, n: number | undefined): void => {
-    const [only] = d?.terms ?? [];
-    const power = only?.powers[0];
-    if (d?.terms.length === 1 && power && only.powers.length === 1 && power[1] === 1 && only.numerator === 1 && only.denominator === 1 && n !== undefined && !sizes.has(power[0])) sizes.set(power[0], n);
+    const name = d && dimName(d);
+    if (name !== undefined && n !== undefined && !sizes.has(name)) sizes.set(name, n);
   };
   for (const { name, type } of [...network.inputs, ...network.targets]) {
     const given = ownOf(batch, name);

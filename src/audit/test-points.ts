@@ -1,6 +1,6 @@
 /** Random values for the symbols of expressions: small sizes, the spec's own consts, everything else drawn. */
-import { type Dim, dimSymbols } from "../expression/dim.js";
-import { contains, type Expr, type SymbolExpr } from "../expression/expr.js";
+import { type Dim, dimName, dimSymbols, dimValue } from "../expression/dim.js";
+import { colsOf, contains, type Expr, type Range, rowsOf, type SymbolExpr } from "../expression/expr.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
 import { scalarValue, type Value } from "../numeric/matrix.js";
 import { createGenerator, type Generator, randomValue } from "../numeric/sample.js";
@@ -29,9 +29,30 @@ function symbolsIn(expressions: readonly Expr[]): ReadonlyMap<string, SymbolExpr
   return found;
 }
 
-/** Small numbers for dims such that every size in the expressions is a positive whole number; undefined if none was found. */
+/** Sizes are drawn up to some 24; a column named by its number asks more, up to this many. */
+const mostColumns = 64;
+
+/** Each slice's range and what it is taken of. */
+function rangesIn(expressions: readonly Expr[]): readonly { readonly range: Range; readonly of: Dim }[] {
+  const found: { readonly range: Range; readonly of: Dim }[] = [];
+  for (const e of expressions) {
+    contains(e, (x) => {
+      if (x.kind === "slice" && x.rows) found.push({ range: x.rows, of: rowsOf(x.arg) });
+      if (x.kind === "slice" && x.cols) found.push({ range: x.cols, of: colsOf(x.arg) });
+      return false;
+    });
+  }
+  return found;
+}
+/**
+ * Small numbers for dims such that every size in the expressions is a positive whole number and every slice lies within what it is taken of;
+ * undefined if none was found.
+ */
 export function smallDims(expressions: readonly Expr[], generator: Generator): ReadonlyMap<string, number> | undefined {
   const dims = expressions.flatMap(dimsIn);
+  const ranges = rangesIn(expressions);
+  const named = Math.max(0, ...ranges.map((r) => dimValue(r.range.to) ?? 0));
+  if (named > mostColumns) return undefined;
   const names = [...new Set([
     ...dims.flatMap((d) => [...dimSymbols(d)]),
     ...[...symbolsIn(expressions).values()].filter((s) => s.role === "dim").map((s) => s.name),
@@ -40,8 +61,15 @@ export function smallDims(expressions: readonly Expr[], generator: Generator): R
   for (let attempt = 0; attempt < 400; attempt++) {
     const top = 3 + Math.floor(attempt / 100);
     const drawn = new Map(names.map((name) => [name, 1 + generator.label(top)]));
-    const sizes = distinct.map((d) => evaluateDim(d, (s) => drawn.get(s) ?? 1));
-    if (sizes.every((n) => Number.isInteger(n) && n >= 1 && n <= 24)) return drawn;
+    // What a slice with a number in it is taken of has at least so many rows or columns.
+    for (const { range, of } of ranges) {
+      const [least, name] = [dimValue(range.to), dimName(of)];
+      if (least !== undefined && name !== undefined && (drawn.get(name) ?? 0) < least) drawn.set(name, least + generator.label(2) - 1);
+    }
+    const at = (d: Dim): number => evaluateDim(d, (s) => drawn.get(s) ?? 1);
+    const sizes = distinct.map(at);
+    const lie = ranges.every(({ range, of }) => at(range.from) <= at(range.to) && at(range.to) <= at(of));
+    if (lie && sizes.every((n) => Number.isInteger(n) && n >= 1 && n <= 24 + named)) return drawn;
   }
   return undefined;
 }

@@ -5,7 +5,7 @@
  */
 import { dimAdd, dimNumber, dimSubtract, type Dim } from "../expression/dim.js";
 import {
-  add, apply, type ApplyExpr, children, colsOf, divide, type Expr, hadamard, isScalar, isZero, mapChildren, multiply, negate,
+  add, apply, type ApplyExpr, children, colsOf, divide, type Expr, hadamard, indexSum, isScalar, isZero, mapChildren, multiply, negate,
   number, ones, partsOf, power, type Range, reciprocal, renameFreeIndex, rowsOf, scalarProduct, scale, slice, subtract,
   symbol, termsOf, TooLarge,
 } from "../expression/expr.js";
@@ -104,6 +104,18 @@ export function nonsmoothFunction(term: Expr): FunctionName | undefined {
   return undefined;
 }
 
+/** A term without the mark that moved it to the proximal part: what stood in `prox(…)` may be a sum, and have factors and signs of its own. */
+function unmarked(term: Expr): Expr {
+  switch (term.kind) {
+    case "apply": return term.fn === "prox" && term.args[0] ? unmarked(term.args[0]) : term;
+    case "sum": return add(term.terms.map(unmarked));
+    case "indexSum": return indexSum(term.index, term.size, unmarked(term.body));
+    case "product":
+      return multiply(number(term.coefficient), ...term.scalars.map((s) => (s.exponent === 1 ? unmarked(s.base) : scalarProduct(1, [s]))), ...term.factors);
+    default: return term;
+  }
+}
+
 /** Brackets of scalars opened so that every term stands alone: `lambda*(norm1(Z) + nonnegative(Z))`. */
 export function openTerms(f: Expr): readonly Expr[] {
   return termsOf(f).flatMap((t) => {
@@ -155,8 +167,7 @@ function readTerm(term: Expr, variable: Variable): AtomicTerm {
   if (holders.length !== 1 || !holder || holder.exponent !== 1 || parts.factors.length > 0 || holder.base.kind !== "apply") {
     throw new NotInTable([term], "it is not a number times one function of the variable");
   }
-  let base: ApplyExpr = holder.base;
-  while (base.fn === "prox" && base.args[0]?.kind === "apply") base = base.args[0];
+  const base: ApplyExpr = holder.base;
   const weight = scalarProduct(parts.coefficient, parts.scalars.filter((s) => s !== holder));
   const [argument, ...rest] = base.args;
   if (!argument) throw new NotInTable([term], "it has no argument");
@@ -184,24 +195,30 @@ interface Affine {
   readonly V: Expr;
 }
 function readAffine(argument: Expr, X: Expr, variable: Variable, term: Expr): Affine {
-  const own: Expr[] = [];
-  const rest: Expr[] = [];
-  for (const t of termsOf(argument)) (dependsOn(t, variable) ? own : rest).push(t);
-  const factor = add(own.map((t) => {
+  // As it is written, and only then with brackets opened: `2*(X - 1)`.
+  const found = affineTerms(argument, X, variable) ?? affineTerms(expandOnce(argument), X, variable);
+  if (!found) throw new NotInTable([term], "its argument is not a number times the variable, less a constant");
+  return found;
+}
+function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | undefined {
+  const [own, rest] = [true, false].map((wanted) => termsOf(argument).filter((t) => dependsOn(t, variable) === wanted)) as [Expr[], Expr[]];
+  const factors = own.map((t) => {
     const parts = partsOf(t);
     const bare = parts.factors.length === 0 ? parts.scalars.find((s) => s.base.id === X.id && s.exponent === 1)?.base : parts.factors.length === 1 ? parts.factors[0] : undefined;
-    if (bare?.id !== X.id) throw new NotInTable([term], "its argument is not a number times the variable, less a constant");
-    return scalarProduct(parts.coefficient, parts.scalars.filter((s) => s.base.id !== X.id));
-  }));
-  return { a: factor, V: rest.length === 0 ? number(0) : negate(add(rest)) };
+    const scalars = parts.scalars.filter((s) => s.base.id !== X.id);
+    return bare?.id === X.id && !scalars.some((s) => dependsOn(s.base, variable)) ? scalarProduct(parts.coefficient, scalars) : undefined;
+  });
+  if (!factors.every((f) => f !== undefined)) return undefined;
+  return { a: add(factors), V: rest.length === 0 ? number(0) : negate(add(rest)) };
 }
 
 // ---------------------------------------------------------------- the operator
 /**
- * prox_{t h}(v) for the sum of `terms` (each depends on the variable). Throws NotInTable with the terms that do not fit.
+ * prox_{t h}(v) for the sum of the terms. Throws NotInTable with the terms that do not fit.
  * Terms of slices of the variable's columns, and of members of a family, are taken apart where they are disjoint.
  */
-export function proximal(terms: readonly Expr[], variable: Variable, v: Expr, t: Expr): Expr {
+export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr): Expr {
+  const terms = marked.flatMap((term) => openTerms(unmarked(term))).filter((term) => dependsOn(term, variable));
   if (terms.length === 0) return v;
   const X = variableSymbol(variable);
   const perSlice = splitSlices(terms, variable, X);
@@ -264,22 +281,27 @@ function rowFor(atoms: readonly { term: AtomicTerm; affine: Affine }[], X: Expr,
   const names = atoms.map((a) => a.term.fn);
   const row = proximalTable.find((r) => r.of.length === names.length && r.of.every((f) => names.includes(f)) && new Set(names).size === names.length);
   if (!row) throw new NotInTable(atoms.map((a) => a.term.text), names.length > 1 ? "the table has no row for these terms together" : "the table has no row for this function");
-  const [first] = atoms;
-  if (!first || atoms.some((a) => !isConic(a.term.fn) && (a.affine.a.id !== first.affine.a.id || a.affine.V.id !== first.affine.V.id) )) {
-    throw new NotInTable(atoms.map((a) => a.term.text), "the terms have different arguments");
-  }
-  const base = atoms.find((a) => !isConic(a.term.fn)) ?? first;
-  const conicMoved = atoms.some((a) => isConic(a.term.fn) && (a !== base) && (!isZero(a.affine.V) || !isZero(base.affine.V)) && a.affine.V.id !== base.affine.V.id);
-  if (conicMoved) throw new NotInTable(atoms.map((a) => a.term.text), "the terms have different arguments");
-  const { a, V } = base.affine;
+  // The argument of a function that cannot be rescaled is the row's variable.
+  const { a, V } = (atoms.find((x) => !rescaled[x.term.fn]) ?? (atoms[0] as (typeof atoms)[number])).affine;
   const shift = shapeLike(V, X);
   const inner = isZero(V) ? multiply(a, v) : subtract(multiply(a, v), shift);
-  const ordered = row.of.map((f) => atoms.find((x) => x.term.fn === f)?.term).filter((x): x is AtomicTerm => x !== undefined);
+  const ordered = row.of.flatMap((f) => atoms.filter((x) => x.term.fn === f)).map(({ term, affine }) => {
+    const ratio = divide(affine.a, a);
+    const seen = ratio.kind === "number" && ratio.value === 1 ? term : rescaled[term.fn]?.(term, apply("abs", [ratio]));
+    if (!seen || !isZero(expandOnce(subtract(affine.V, multiply(ratio, V))))) throw new NotInTable(atoms.map((x) => x.term.text), "the terms have different arguments");
+    return seen;
+  });
   const y = row.prox(inner, multiply(t, a, a), ordered);
   return divide(isZero(V) ? y : add([y, shift]), a);
 }
-/** Sets that a positive factor maps to themselves. */
-const isConic = (fn: AtomicTerm["fn"]): boolean => fn === "nonnegative";
+/** f(a·y) as a function of y, by |a|: to these the sign of a says nothing. */
+const rescaled: Partial<Record<AtomicTerm["fn"], (term: AtomicTerm, size: Expr) => AtomicTerm>> = {
+  norm0: (f) => f,
+  norm1: (f, size) => ({ ...f, weight: multiply(size, f.weight) }),
+  norm2: (f, size) => ({ ...f, weight: multiply(size, f.weight) }),
+  norm21: (f, size) => ({ ...f, weight: multiply(size, f.weight) }),
+  ball: (f, size) => ({ ...f, extra: f.extra.map((r) => divide(r, size)) }),
+};
 
 // ---------------------------------------------------------------- disjoint columns
 interface SlicePart {

@@ -113,6 +113,13 @@ export function dimValue(a: Dim): number | undefined {
   if (!first) return 0;
   return a.terms.length === 1 && first.powers.length === 0 ? first.numerator / first.denominator : undefined;
 }
+/** The symbol, where a size is one and nothing else. */
+export function dimName(a: Dim): string | undefined {
+  const [only, ...rest] = a.terms;
+  const [power] = only?.powers ?? [];
+  const bare = only?.numerator === 1 && only.denominator === 1 && only.powers.length === 1 && power?.[1] === 1;
+  return bare && rest.length === 0 ? power[0] : undefined;
+}
 export const isOne = (a: Dim): boolean => a.key === "1";
 
 export function dimSymbols(a: Dim): ReadonlySet<string> {

@@ -1,6 +1,6 @@
 /** What is a tensor graph worth in float64? The plain interpreter that judges passes, gradients and emitters. */
 import { own } from "../runtime/contract.js";
-import { type Dim, dimSubstitute, dimNumber, dimValue } from "../expression/dim.js";
+import { type Dim, dimName, dimSubstitute, dimNumber, dimValue } from "../expression/dim.js";
 import type { BinaryFunction, Graph, TensorNode, UnaryFunction } from "./graph.js";
 
 /** A value with named axes, row-major over them. */
@@ -279,9 +279,8 @@ function leaf(node: TensorNode & { readonly name: string }, given: PlainArray | 
   if (!given) throw new Error(`no value for ${node.op} ${node.name}`);
   if (given.shape.length !== node.axes.length) throw new Error(`${node.name}: ${given.shape.length} axes given, ${node.axes.length} expected`);
   node.axes.forEach((a, i) => {
-    const [only] = a.size.terms;
-    const symbol = a.size.terms.length === 1 && only?.powers.length === 1 ? only.powers[0]?.[0] : undefined;
-    if (symbol !== undefined && a.size.key === symbol && !free.has(symbol)) free.set(symbol, given.shape[i] as number);
+    const symbol = dimName(a.size);
+    if (symbol !== undefined && !free.has(symbol)) free.set(symbol, given.shape[i] as number);
     const expected = sizeValue(a.size, free);
     if (expected !== given.shape[i]) throw new Error(`${node.name}: axis ${a.name} has ${given.shape[i]}, expected ${expected}`);
   });

@@ -65,6 +65,19 @@ const table: readonly Row[] = [
   { of: "", text: "0.4*sq_norm(2*Z - V) + nonnegative(Z)", h: (x) => 0.4 * total(of((i) => 2 * (x[i] as number) - Math.sin(i)), (v) => v * v), into: abs, convex: true },
   { of: "", text: "0.7*norm21(Z) + total(V .* Z)", h: (x) => 0.7 * columnNorms(x).reduce((a, b) => a + b) + dot(x, of(Math.sin)), convex: true },
   { of: "", text: "0.7*total(huber(2*Z - V, 0.5))", h: (x) => 0.7 * total(of((i) => 2 * (x[i] as number) - Math.sin(i)), (v) => huber(v, 0.5)), convex: true },
+  // Arguments that differ by a factor, of either sign.
+  { of: "", text: "0.5*norm1(Z) + nonnegative(-Z)", h: (x) => 0.5 * total(x, Math.abs), into: (x) => abs(x).map((v) => -v), convex: true },
+  { of: "", text: "0.5*norm1(2*Z) + nonnegative(-3*Z)", h: (x) => total(x, Math.abs), into: (x) => abs(x).map((v) => -v), convex: true },
+  { of: "", text: "0.4*norm0(Z) + nonnegative(-2*Z)", h: (x) => 0.4 * total(x, (v) => Number(v !== 0)), into: (x) => abs(x).map((v) => -v), convex: false },
+  { of: "", text: "ball(-2*Z, 0.8) + nonnegative(Z)", h: () => 0, into: (x) => byColumn(abs(x), (n) => (n > 0.4 ? 0.4 / n : 1)), convex: true },
+  { of: "", text: "0.5*norm1(2*Z - V) + nonnegative(Z - 0.5*V)", h: (x) => total(of((i) => (x[i] as number) - Math.sin(i) / 2), Math.abs),
+    into: (x) => of((i) => Math.sin(i) / 2 + Math.abs((x[i] as number) - Math.sin(i) / 2)), convex: true },
+  { of: "", text: "0.25*norm1(-2*Z) + box(Z, -0.2, 0.7)", h: (x) => 0.5 * total(x, Math.abs), into: (x) => x.map((v) => Math.min(0.7, Math.max(-0.2, v))), convex: true },
+  // Brackets, and what `prox` marks, as it stands there.
+  { of: "", text: "0.7*norm1(2*(Z - V))", h: (x) => 1.4 * total(of((i) => (x[i] as number) - Math.sin(i)), Math.abs), convex: true },
+  { of: "", text: "2*prox(0.35*norm1(Z) + 0.2*sq_norm(Z))", h: (x) => 0.7 * total(x, Math.abs) + 0.4 * dot(x, x), convex: true },
+  { of: "", text: "-prox(0.6*total(log(Z)))", h: (x) => -0.6 * total(x, Math.log), into: (x) => x.map((v) => Math.max(Math.abs(v), 1e-9)), convex: true },
+  { of: "", text: "prox(0.9*total(huber(Z, 0.5)))", h: (x) => 0.9 * total(x, (v) => huber(v, 0.5)), convex: true },
   { of: "", text: "0.3*sq_norm(Z)", h: (x) => 0.3 * dot(x, x), convex: true },
 ];
 
