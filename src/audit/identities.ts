@@ -1,45 +1,53 @@
 /** Is what a spec claims to be equal, equal? Identities of lemmas and `expect` clauses, tried on random values in float64. */
 import { at, type Reporter } from "../diagnostics/declare.js";
-import { expectFails, identityFails } from "../calculus/diagnostics.js";
+import { expectFails, identityFails, identityUntried } from "../calculus/diagnostics.js";
 import { type Derivation, dropStops } from "../calculus/derive.js";
 import type { Expr } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { evaluate } from "../numeric/evaluate.js";
-import { relativeError } from "../numeric/matrix.js";
+import { relativeError, type Value } from "../numeric/matrix.js";
 import { createGenerator } from "../numeric/sample.js";
 import type { TypedLemma, TypedNetwork } from "../semantics/program.js";
-import { networkPoint, smallDims, testPoint } from "./test-points.js";
+import { networkPoint, smallDims, spreads, testPoint } from "./test-points.js";
 
 /** Rounding stays below this on the small sizes that are drawn, unless a matrix is nearly singular. */
 const tolerance = 1e-7;
 
-/** The largest relative difference of two expressions over random points; undefined where no point could be evaluated. */
+/** Do two values say whether their expressions are equal? One side is defined everywhere, and some entry is finite. */
+export function evidence(x: Value, y: Value): boolean {
+  const defined = [x, y].some((side) => !side.data.some(Number.isNaN));
+  return defined && y.data.some((v, i) => Number.isFinite(v) || Number.isFinite(x.data[i]));
+}
+/** The largest relative difference of two expressions over random points; undefined where no point said anything: both sides undefined or infinite. */
 export function largestDifference(a: Expr, b: Expr, draw: (seed: number) => ReturnType<typeof testPoint> | undefined, trials = 8): number | undefined {
   let worst: number | undefined;
   for (let seed = 1; seed <= trials; seed++) {
     const environment = draw(seed);
     if (!environment) continue;
     const [x, y] = [evaluate(a, environment), evaluate(b, environment)];
-    const usable = [...x.data].every(Number.isFinite) || [...y.data].every(Number.isFinite);
-    if (!usable) continue;
+    if (!evidence(x, y)) continue;
     const difference = relativeError(x, y);
     worst = Math.max(worst ?? 0, Number.isFinite(difference) ? difference : Number.POSITIVE_INFINITY);
   }
   return worst;
 }
 
-export function lemmaDifference(lemma: TypedLemma, trials = 8): { difference: number; dims: string } | undefined {
-  let dims = "";
-  const draw = (seed: number, positive: boolean) => {
-    const generator = createGenerator(seed * 7919);
-    const sizes = smallDims([lemma.left, lemma.right], generator);
-    if (!sizes) return undefined;
-    dims = [...sizes].map(([name, n]) => `${name.slice(name.lastIndexOf(".") + 1)}=${n}`).join(", ");
-    return testPoint([lemma.left, lemma.right], { dims: sizes, generator, ...(positive ? { positive: () => true } : {}) });
-  };
-  const difference = largestDifference(lemma.left, lemma.right, (seed) => draw(seed, false), trials)
-    ?? largestDifference(lemma.left, lemma.right, (seed) => draw(seed, true), trials);
-  return difference === undefined ? undefined : { difference, dims };
+/** What trying an identity said; `dims`: the sizes last drawn. Untried: no sizes fit its shapes, or no value says anything. */
+export type Tried = { readonly difference: number; readonly dims: string } | { readonly untried: string };
+
+export function lemmaDifference(lemma: TypedLemma, trials = 8): Tried {
+  let dims: string | undefined;
+  for (const spread of spreads) {
+    const difference = largestDifference(lemma.left, lemma.right, (seed) => {
+      const generator = createGenerator(seed * 7919);
+      const sizes = smallDims([lemma.left, lemma.right], generator);
+      if (!sizes) return undefined;
+      dims = [...sizes].map(([name, n]) => `${name.slice(name.lastIndexOf(".") + 1)}=${n}`).join(", ");
+      return testPoint([lemma.left, lemma.right], { dims: sizes, generator, spread });
+    }, trials);
+    if (difference !== undefined) return { difference, dims: dims ?? "" };
+  }
+  return { untried: dims === undefined ? "no small sizes fit its shapes" : "neither side is finite at any point that was tried" };
 }
 
 /** Reports each identity that fails. */
@@ -47,7 +55,8 @@ export function checkIdentities(lemmas: readonly TypedLemma[], reporter: Reporte
   for (const lemma of lemmas) {
     if (lemma.relation !== "identity") continue;
     const found = lemmaDifference(lemma);
-    if (found && found.difference > tolerance) {
+    if ("untried" in found) reporter.report(identityUntried({ lemma: lemma.name, why: found.untried }, at(lemma.span)));
+    else if (found.difference > tolerance) {
       const shapes = found.dims ? ` (${found.dims})` : "";
       reporter.report(identityFails({ lemma: lemma.name, size: found.difference.toPrecision(2), shapes }, at(lemma.span)));
     }

@@ -2,7 +2,7 @@
 import { type Dim, dimName, dimSymbols, dimValue } from "../expression/dim.js";
 import { colsOf, contains, type Expr, type Range, rowsOf, type SymbolExpr } from "../expression/expr.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
-import { scalarValue, type Value } from "../numeric/matrix.js";
+import { scalarValue, scaleValue, type Value } from "../numeric/matrix.js";
 import { createGenerator, type Generator, randomValue } from "../numeric/sample.js";
 import type { TypedNetwork } from "../semantics/program.js";
 
@@ -74,13 +74,22 @@ export function smallDims(expressions: readonly Expr[], generator: Generator): R
   return undefined;
 }
 
+/** How values are drawn: as they come, or where functions that are not defined everywhere may be. */
+export interface Spread {
+  /** All values positive. */
+  readonly positive?: boolean;
+  /** Variables a tenth in size. */
+  readonly small?: boolean;
+}
+/** In the order in which they are tried. */
+export const spreads: readonly Spread[] = [{}, { positive: true }, { positive: true, small: true }, { small: true }];
+
 export interface TestPointOptions {
   readonly dims: ReadonlyMap<string, number>;
   readonly generator: Generator;
   /** Names with values of their own: consts, definitions. */
   readonly definitions?: ReadonlyMap<string, Expr>;
-  /** Which names are drawn positive (scalars that stand for step sizes, weights). */
-  readonly positive?: (name: string) => boolean;
+  readonly spread?: Spread;
   /** Fixed values, by name. */
   readonly values?: ReadonlyMap<string, Value>;
 }
@@ -88,6 +97,7 @@ export interface TestPointOptions {
 export function testPoint(expressions: readonly Expr[], options: TestPointOptions): Environment {
   const symbols = symbolsIn(expressions);
   const drawn = new Map<string, Value>();
+  const { positive = false, small = false } = options.spread ?? {};
   const dims = (s: string): number => {
     const n = options.dims.get(s);
     if (n !== undefined) return n;
@@ -106,21 +116,22 @@ export function testPoint(expressions: readonly Expr[], options: TestPointOption
       const scalar = shape.every((n) => n === 1);
       const value = symbol.role === "target" ? randomValue(shape, options.generator, { label: 3 })
         : symbol.role === "layer" ? scalarValue(options.generator.label(4))
-          : scalar && (symbol.role !== "var" && symbol.role !== "hole" || options.positive?.(name)) ? scalarValue(0.2 + 0.7 * options.generator.uniform())
-            : randomValue(shape, options.generator, options.positive?.(name) ? "positive" : "normal");
-      drawn.set(key, value);
-      return value;
+          : scalar && (symbol.role !== "var" && symbol.role !== "hole" || positive) ? scalarValue(0.2 + 0.7 * options.generator.uniform())
+            : randomValue(shape, options.generator, positive ? "positive" : "normal");
+      const placed = small && symbol.role === "var" ? scaleValue(value, 0.1) : value;
+      drawn.set(key, placed);
+      return placed;
     },
   };
   return environment;
 }
 /** A test point with the network's consts at their own values. */
-export function networkPoint(network: TypedNetwork, expressions: readonly Expr[], seed: number): Environment | undefined {
+export function networkPoint(network: TypedNetwork, expressions: readonly Expr[], seed: number, spread: Spread = {}): Environment | undefined {
   const generator = createGenerator(seed);
   const dims = smallDims(expressions, generator);
   if (!dims) return undefined;
   const values = new Map<string, Value>(network.consts.map((c) => [`${c.name}[]`, scalarValue(c.value)]));
-  return testPoint(expressions, { dims, generator, values });
+  return testPoint(expressions, { dims, generator, values, spread });
 }
 export function evaluateAt(e: Expr, environment: Environment): Value {
   return evaluate(e, environment);

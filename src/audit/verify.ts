@@ -5,11 +5,11 @@ import { add, apply, contains, type Expr, freeIndices, hadamard, indexSum, isSca
 import { showExpr } from "../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
 import { numericGradient } from "../numeric/finite-difference.js";
-import { frobenius, relativeError, subtractValues, value, type Value } from "../numeric/matrix.js";
+import { addValues, frobenius, relativeError, scaleValue, subtractValues, value, type Value } from "../numeric/matrix.js";
 import { createGenerator } from "../numeric/sample.js";
 import type { TypedLemma, TypedNetwork, TypedStep } from "../semantics/program.js";
-import { lemmaDifference } from "./identities.js";
-import { networkPoint } from "./test-points.js";
+import { evidence, lemmaDifference } from "./identities.js";
+import { networkPoint, spreads } from "./test-points.js";
 
 export type CheckKind = "finite differences" | "minimality" | "identity" | "approximation" | "expect" | "not checked";
 export interface Check {
@@ -27,6 +27,7 @@ export interface VerifyOptions {
 }
 const gradientTolerance = 1e-6;
 const identityTolerance = 1e-7;
+const minimalityTolerance = 1e-9;
 
 /** The environment with the variable (all members) at other values. */
 function withVariable(environment: Environment, variable: Variable, members: readonly Value[]): Environment {
@@ -73,25 +74,38 @@ function holding(environment: Environment, held: ReadonlyMap<string, Expr>, at: 
   };
 }
 
-function checkGradient(f: Expr, slope: Expr, variable: Variable, environment: Environment, members: readonly Value[]): number {
+interface Point {
+  readonly environment: Environment;
+  readonly members: readonly Value[];
+  readonly seed: number;
+}
+
+/** The relative error of a gradient; undefined where the function is not defined at or around the point (a logarithm of what is negative). */
+function checkGradient(f: Expr, slope: Expr, variable: Variable, { environment, members }: Point): number | undefined {
   const { expression, held } = frozen(f);
   const here = withVariable(environment, variable, members);
   let worst = 0;
+  let defined = true;
   members.forEach((member, i) => {
+    if (!defined) return;
     const numeric = numericGradient((x) => {
       const moved = members.map((m, j) => (j === i ? value(m.shape, x) : m));
       return evaluate(expression, holding(withVariable(environment, variable, moved), held, here)).data[0] ?? Number.NaN;
     }, member.data);
+    defined &&= numeric.every(Number.isFinite);
     const at: Environment = variable.index === undefined ? here : { ...here, indices: new Map([[variable.index, i + 1]]) };
     const symbolic = evaluate(slope, at);
     const full = isScalar(slope) && member.data.length > 1 ? value(member.shape, new Float64Array(member.data.length).fill(symbolic.data[0] ?? 0)) : symbolic;
     worst = Math.max(worst, relativeError(full, value(member.shape, numeric)));
   });
-  return worst;
+  return defined ? worst : undefined;
 }
 
-/** Does the exact or proximal step attain the least value among nearby points? The largest gain that a nearby point offers, relative. */
-function checkMinimality(d: Derivation, environment: Environment, members: readonly Value[], seed: number): number {
+/**
+ * Does the exact or proximal step attain the least value among nearby points? The largest gain that a nearby point offers, relative; undefined
+ * where there is no least value: a quadratic whose weights happen to be negative curves downwards.
+ */
+function checkMinimality(d: Derivation, { environment, members, seed }: Point): number | undefined {
   const generator = createGenerator(seed);
   const { expression, held } = frozen(d.minimised);
   const here = withVariable(environment, d.variable, members);
@@ -105,65 +119,86 @@ function checkMinimality(d: Derivation, environment: Environment, members: reado
     return f + distance / (2 * rate);
   };
   const best = score(result);
+  const far = (sign: number, along: readonly Value[]): number => score(result.map((r, i) => addValues(r, scaleValue(along[i] as Value, sign * 100))));
   let gain = 0;
   for (let k = 0; k < 60; k++) {
     const size = 10 ** -(1 + (k % 5));
     const moved = result.map((r) => value(r.shape, r.data.map((x) => (x === 0 && k % 2 === 0 ? 0 : x + size * generator.normal()))));
     const other = score(moved);
     if (Number.isFinite(other)) gain = Math.max(gain, (best - other) / Math.max(1, Math.abs(best)));
+    const along = result.map((r, i) => scaleValue(subtractValues(moved[i] as Value, r), 1 / size));
+    if (far(1, along) + far(-1, along) < 2 * best) return undefined;
   }
   return Number.isFinite(best) ? gain : Number.POSITIVE_INFINITY;
 }
 
+/** Spreads in turn, each from several seeds. */
+const mostPoints = 4 * spreads.length;
+const untriedBecause: Readonly<Record<CheckKind, string>> = {
+  "finite differences": "is the function defined", minimality: "is there a minimum", identity: "are its sides finite", approximation: "are its sides finite",
+  expect: "are its sides finite", "not checked": "does it say anything",
+};
+/** A trial's points, each drawn when it is asked for: the first as values come, later ones where functions may have their domain. */
+function drawnPoints(network: TypedNetwork, d: Derivation, expressions: readonly Expr[], seed: number): (i: number) => Point | undefined {
+  const known = new Map<number, Point | undefined>();
+  const count = network.indices.find((i) => i.name === d.variable.index)?.count ?? 1;
+  return (i) => {
+    if (known.has(i)) return known.get(i);
+    const own = seed + 7907 * Math.floor(i / spreads.length);
+    const environment = networkPoint(network, expressions, own, spreads[i % spreads.length]);
+    const point = environment && { environment, members: membersOf(environment, d.variable, variableCount(d.variable, environment, expressions, count)), seed: own };
+    known.set(i, point);
+    return point;
+  };
+}
+
 function verifyStep(network: TypedNetwork, name: string, d: Derivation, options: VerifyOptions): readonly Check[] {
   const checks: Check[] = [];
-  const count = network.indices.find((i) => i.name === d.variable.index)?.count ?? 1;
   // A rate that drops out of the update (a projection's) still weighs the distance in a check of minimality.
   const expressions = [d.minimised, d.exact, d.update, ...(d.step.method.rate ? [d.step.method.rate] : []), ...d.lines.map((l) => l.expression), ...d.lines.flatMap((l) => l.applications.flatMap((a) => [a.before, a.after]))];
   const seeds = Array.from({ length: options.trials }, (_, i) => options.seed * 65537 + i);
-  const points = seeds.flatMap((seed) => {
-    const environment = networkPoint(network, expressions, seed);
-    if (!environment) return [];
-    const smallCount = variableCount(d.variable, environment, expressions, count);
-    return [{ environment, members: membersOf(environment, d.variable, smallCount), seed }];
-  });
-  const worst = (f: (p: (typeof points)[number]) => number): number => Math.max(0, ...points.map((p) => { const e = f(p); return Number.isNaN(e) ? Number.POSITIVE_INFINITY : e; }));
-  if (points.length === 0) return [{ step: name, rule: "all", kind: "not checked", error: 0, ok: true, note: "no small sizes fit its shapes" }];
+  const drawn = seeds.map((seed) => drawnPoints(network, d, expressions, seed));
+  // For each trial the first point at which the check says anything.
+  const worst = (f: (p: Point) => number | undefined): number | undefined => {
+    const errors = drawn.flatMap((points) => {
+      for (let i = 0; i < mostPoints; i++) {
+        const p = points(i);
+        const e = p && f(p);
+        if (e !== undefined) return [Number.isNaN(e) ? Number.POSITIVE_INFINITY : e];
+      }
+      return [];
+    });
+    return errors.length === 0 ? undefined : Math.max(...errors);
+  };
+  const check = (rule: string, kind: CheckKind, f: (p: Point) => number | undefined, allowed: number, note?: string): Check => {
+    const error = worst(f);
+    if (error === undefined) return { step: name, rule, kind: "not checked", error: 0, ok: true, note: `at none of the points that were drawn ${untriedBecause[kind]}` };
+    return { step: name, rule, kind, error, ok: error <= allowed, ...(note === undefined ? {} : { note }) };
+  };
+  if (!drawn.some((points) => points(0))) return [{ step: name, rule: "all", kind: "not checked", error: 0, ok: true, note: "no small sizes fit its shapes" }];
   const smooth = d.lines.find((l) => l.kind === "smooth")?.expression ?? d.minimised;
   for (const line of d.lines) {
     switch (line.kind) {
       case "objective": case "surrogate": case "smooth": case "nonsmooth": case "capture": break;
-      case "gradient": {
-        const error = worst((p) => checkGradient(smooth, line.expression, d.variable, p.environment, p.members));
-        checks.push({ step: name, rule: line.rule, kind: "finite differences", error, ok: error <= gradientTolerance });
+      case "gradient":
+        checks.push(check(line.rule, "finite differences", (p) => checkGradient(smooth, line.expression, d.variable, p), gradientTolerance));
         break;
-      }
       case "update": {
-        if (line.rule === "exact" || line.rule === "proximal") {
-          const error = worst((p) => checkMinimality(d, p.environment, p.members, p.seed));
-          checks.push({ step: name, rule: line.rule, kind: "minimality", error, ok: error <= 1e-9 });
-        } else if (line.rule === "proximal_gradient" && d.lines.some((l) => l.kind === "nonsmooth")) {
-          const proximalOnly = proximalPart(d);
-          if (proximalOnly) {
-            const error = worst((p) => checkMinimality(proximalOnly, p.environment, p.members, p.seed));
-            checks.push({ step: name, rule: line.rule, kind: "minimality", error, ok: error <= 1e-9 });
-          }
-        }
+        const minimised = line.rule === "exact" || line.rule === "proximal" ? d
+          : line.rule === "proximal_gradient" && d.lines.some((l) => l.kind === "nonsmooth") ? proximalPart(d) : undefined;
+        if (minimised) checks.push(check(line.rule, "minimality", (p) => checkMinimality(minimised, p), minimalityTolerance));
         break;
       }
       case "lemma": for (const a of line.applications) {
-        const holds = (p: (typeof points)[number]): number => {
+        const holds = (p: Point): number | undefined => {
           const at = withVariable(p.environment, d.variable, p.members);
           const free = [...new Set([...freeIndices(a.before), ...freeIndices(a.after)])];
           const env: Environment = free.length === 0 ? at : { ...at, indices: new Map(free.map((i) => [i, 1])) };
-          return relativeError(evaluate(dropStops(a.after), env), evaluate(dropStops(a.before), env));
+          const [after, before] = [evaluate(dropStops(a.after), env), evaluate(dropStops(a.before), env)];
+          return evidence(after, before) ? relativeError(after, before) : undefined;
         };
-        const error = worst(holds);
         const identity = line.relation === "identity";
-        checks.push({
-          step: name, rule: line.rule, kind: identity ? "identity" : "approximation", error, ok: !identity || error <= identityTolerance,
-          ...(a.when ? { note: `when ${showExpr(a.when)}` } : {}),
-        });
+        checks.push(check(line.rule, identity ? "identity" : "approximation", holds, identity ? identityTolerance : Number.POSITIVE_INFINITY, a.when && `when ${showExpr(a.when)}`));
       }
     }
   }
@@ -210,7 +245,7 @@ export function verifyNetwork(network: TypedNetwork, derivations: ReadonlyMap<Ty
 export function verifyLemmas(lemmas: readonly TypedLemma[], trials: number): readonly Check[] {
   return lemmas.filter((l) => l.relation === "identity").map((l): Check => {
     const found = lemmaDifference(l, trials);
-    if (!found) return { step: "lemma", rule: l.name, kind: "not checked", error: 0, ok: true, note: "no sizes fit" };
+    if ("untried" in found) return { step: "lemma", rule: l.name, kind: "not checked", error: 0, ok: true, note: found.untried };
     return { step: "lemma", rule: l.name, kind: "identity", error: found.difference, ok: found.difference <= identityTolerance };
   });
 }

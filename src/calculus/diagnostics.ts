@@ -59,6 +59,10 @@ export const identityFails = declare<{ lemma: string; size: string; shapes: stri
   message: (p) => `lemma ${p.lemma} is not an identity: on random values${p.shapes} the sides differ by ${p.size} of the larger`,
   hint: () => "write `~` if it is an approximation",
 });
+export const identityUntried = declare<{ lemma: string; why: string }>({
+  code: "SRR3014", severity: "warning",
+  message: (p) => `lemma ${p.lemma} is believed, not tested: ${p.why}`,
+});
 export const derivationTooLarge = declare<{ step: string }>({
   code: "SRR3011", severity: "error",
   message: (p) => `the derivation of step ${p.step} outgrows what can be compiled`,

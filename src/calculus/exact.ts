@@ -1,8 +1,8 @@
 /** The exact step: argmin of a quadratic, or of a quadratic c‖Z − V‖² with terms of the proximal table (language, section 5). */
-import { dimValue, type Dim } from "../expression/dim.js";
+import { dimValue, isOne, type Dim } from "../expression/dim.js";
 import {
-  add, colsOf, contains, divide, type Expr, freeIndices, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number,
-  partsOf, reciprocal, renameFreeIndex, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
+  add, apply, colsOf, contains, divide, type Expr, freeIndices, hadamard, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number,
+  partsOf, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
@@ -58,6 +58,21 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
   }
   if (left.length > 0 && right.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable from the left, another from the right");
   return { left, right, scalar, constant };
+}
+
+/**
+ * Entrywise factors of a column as what they are to a linear map: u .* (A*x) is diag(u)*A*x. Simplification writes the shorter form, in which the
+ * variable stands in no product.
+ */
+function diagonals(G: Expr, variable: Variable): Expr {
+  return rewrite(G, (e) => {
+    if (e.kind !== "apply" || e.fn !== "hadamard") return e;
+    const [own, others] = [true, false].map((wanted) => e.args.filter((x) => dependsOn(x, variable) === wanted)) as [Expr[], Expr[]];
+    if (own.length !== 1 || others.length === 0) return e;
+    const diag = (columns: readonly Expr[]): Expr => apply("diag", [hadamard(columns)]);
+    if (isOne(colsOf(e))) return multiply(diag(others), ...own);
+    return isOne(rowsOf(e)) ? multiply(...own, diag(others.map(transpose))) : e;
+  });
 }
 
 /** Is c·M'*M (or c·M*M') seen in a term, and with which sign? */
@@ -118,9 +133,10 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
     }
   });
 }
+const slopeOf = (smooth: Expr, variable: Variable): Expr => expand(diagonals(gradient(smooth, variable), variable));
 function isQuadratic(term: Expr, variable: Variable): boolean {
   try {
-    split(expand(gradient(term, variable)), variableSymbol(variable), variable);
+    split(slopeOf(term, variable), variableSymbol(variable), variable);
     return true;
   } catch (fault) {
     if (fault instanceof NoExactMinimiser) return fault.fault !== "not quadratic";
@@ -133,7 +149,7 @@ function isQuadratic(term: Expr, variable: Variable): boolean {
  */
 function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
   const X = variableSymbol(variable);
-  const G = isZero(smooth) ? smooth : expand(gradient(smooth, variable));
+  const G = isZero(smooth) ? smooth : slopeOf(smooth, variable);
   const { left, right, scalar, constant } = split(G, X, variable);
   const B = constant.length > 0 ? add(constant.map(negate)) : undefined;
   const curvature = add(scalar);

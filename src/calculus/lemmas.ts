@@ -1,7 +1,7 @@
 /** Rewriting an update by a lemma: as it stands first, multiplied out only if nothing was found (language, sections 6 and 13). */
 import type { Dim } from "../expression/dim.js";
 import {
-  add, contains, type Expr, mapChildren, multiply, number, scalarProduct, splitCoefficient, substitute, type SymbolExpr, termsOf, TooLarge,
+  add, contains, type Expr, mapChildren, multiply, number, scalarProduct, scale, splitCoefficient, substitute, type SymbolExpr, termsOf, TooLarge,
   renameFreeIndex,
 } from "../expression/expr.js";
 import { expand, flatten, type FlatTerm, rebuild } from "./expand.js";
@@ -99,7 +99,8 @@ function collectSizes(e: Expr, into: Map<string, Dim>): void {
 
 class Search {
   readonly applications: Application[] = [];
-  constructor(private readonly rule: Prepared, private readonly sizes: Map<string, Dim>) {}
+  /** `opened`: a term with a number in front is its bare self and the rest of it, `0.6*Z` is `Z - 0.4*Z`. */
+  constructor(private readonly rule: Prepared, private readonly sizes: Map<string, Dim>, private readonly opened: boolean) {}
 
   private make(b: Bindings): Expr | undefined {
     return instantiate(this.rule.right, b, this.rule.pattern, (index) => this.sizes.get(index));
@@ -133,7 +134,20 @@ class Search {
     return after.length === terms.length && after.every((t, i) => t === terms[i]) ? e : add(after);
   }
   private wholeTerms(terms: readonly Expr[]): { after: Expr; rest: readonly Expr[] } | undefined {
+    if (!this.opened) return this.chosen(terms, () => true);
+    for (const [i, t] of terms.entries()) {
+      const { coefficient, bare } = splitCoefficient(t);
+      if (coefficient === 1 || bare.kind === "number") continue;
+      // Rounded as a person writes it: 1 - 0.9 is 0.1.
+      const rest = scale(Number((coefficient - 1).toPrecision(15)), bare);
+      const found = this.chosen([...terms.slice(0, i), bare, rest, ...terms.slice(i + 1)], (left) => !left.includes(bare) && !left.includes(rest));
+      if (found) return found;
+    }
+    return undefined;
+  }
+  private chosen(terms: readonly Expr[], fits: (rest: readonly Expr[]) => boolean): { after: Expr; rest: readonly Expr[] } | undefined {
     for (const m of chooseTerms(termsOf(this.rule.left), terms, this.rule.start, this.rule.pattern)) {
+      if (!fits(m.rest)) continue;
       terms.forEach((t) => flatten(t).bound.forEach((x) => this.sizes.set(x.index, x.size)));
       const after = this.make(m.bindings);
       if (!after) continue;
@@ -191,17 +205,18 @@ function instantiateLeft(rule: Prepared, b: Bindings, sizes: ReadonlyMap<string,
 export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyMap<string, Dim>): Rewritten | undefined {
   const prepared = prepare(rule);
   if (!prepared) return undefined;
-  const attempt = (e: Expr, expanded: boolean): Rewritten | undefined => {
+  const attempt = (e: Expr, expanded: boolean, opened = false): Rewritten | undefined => {
     const sizes = new Map(indexSizes);
     collectSizes(e, sizes);
-    const search = new Search(prepared, sizes);
+    const search = new Search(prepared, sizes, opened);
     const result = search.expression(e);
     return search.applications.length > 0 ? { result, applications: search.applications, expanded } : undefined;
   };
   const found = attempt(update, false);
   if (found) return found;
   try {
-    return attempt(expand(update), true);
+    const spread = expand(update);
+    return attempt(spread, true) ?? (prepared.left.kind === "sum" ? attempt(update, false, true) ?? attempt(spread, true, true) : undefined);
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;

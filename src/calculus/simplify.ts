@@ -1,6 +1,6 @@
 /** Rewrites that turn what a mechanical derivation gives into what a person writes; each a row, all exact. */
 import {
-  add, apply, colsOf, type Expr, hadamard, isScalar, multiply, negate, number, partsOf, power, rewrite, rowsOf,
+  add, apply, colsOf, type Expr, hadamard, isScalar, multiply, negate, number, ones, partsOf, power, rewrite, rowsOf,
   scalarProduct, splitCoefficient, transpose,
 } from "../expression/expr.js";
 import { isOne } from "../expression/dim.js";
@@ -88,6 +88,29 @@ const softmaxOfRows: Simplification = {
   }),
 };
 
+/** The derivative of log(1 + exp(X)); as a quotient it overflows where X is large. */
+const logistic: Simplification = {
+  name: "sigmoid",
+  rule: "exp(X) ./ (1 + exp(X)) = sigmoid(X)",
+  run: (e) => {
+    const onTop = (x: Expr): Expr | undefined => (x.kind === "apply" && x.fn === "exp" ? x : undefined);
+    const below = (top: Expr): number => add([ones(top.shape), top]).id;
+    const sigmoid = (top: Expr): Expr => apply("sigmoid", [(top as Extract<Expr, { kind: "apply" }>).args[0] as Expr]);
+    if (e.kind === "apply" && e.fn === "hadamard") {
+      for (const top of e.args) {
+        const under = onTop(top) && e.args.find((a) => a.id === power(add([ones(top.shape), top]), number(-1)).id);
+        if (under) return hadamard([sigmoid(top), ...e.args.filter((a) => a !== top && a !== under)]);
+      }
+    }
+    if (e.kind !== "product") return undefined;
+    for (const { base: top, exponent } of e.scalars) {
+      const under = exponent === 1 && onTop(top) ? e.scalars.find((s) => s.exponent === -1 && s.base.id === below(top)) : undefined;
+      if (under) return multiply(sigmoid(top), scalarProduct(e.coefficient, e.scalars.filter((s) => s.base !== top && s !== under)), ...e.factors);
+    }
+    return undefined;
+  },
+};
+
 /** −A'*(y − A*x) is A'*(A*x − y): a minus moves into a bracket that starts with a positive constant. */
 const signs: Simplification = {
   name: "signs",
@@ -118,7 +141,7 @@ const dotProduct: Simplification = {
 };
 
 export const simplifications: readonly Simplification[] =
-  [outerProduct, diagonalProducts, diagonalOfDiagonal, softmaxOfColumns, softmaxOfRows, dotProduct, signs];
+  [outerProduct, diagonalProducts, diagonalOfDiagonal, softmaxOfColumns, softmaxOfRows, logistic, dotProduct, signs];
 
 /** All rows, everywhere, until none fires. */
 export function simplify(e: Expr): Expr {

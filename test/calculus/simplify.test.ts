@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { simplifications, simplify } from "../../src/calculus/simplify.js";
 import { type Dim, dimSymbol, one } from "../../src/expression/dim.js";
-import { apply, type Expr, hadamard, multiply, number, ones, power, subtract, symbol, transpose } from "../../src/expression/expr.js";
+import { add, apply, type Expr, hadamard, multiply, number, ones, power, reciprocal, subtract, symbol, transpose } from "../../src/expression/expr.js";
 import { showExpr } from "../../src/expression/print.js";
 import { relativeError } from "../../src/numeric/matrix.js";
 import { evaluate } from "../../src/numeric/evaluate.js";
@@ -19,6 +19,8 @@ const diag = (v: Expr): Expr => apply("diag", [v]);
 const [X, u, u2, v] = [M("d", "n"), M("d", "one"), M("d", "one", 2), M("n", "one")];
 const over = (e: Expr, fn: "colsum" | "rowsum"): Expr => diag(power(apply(fn, [e]), number(-1)));
 const exp = apply("exp", [X]);
+const scalarExp = apply("exp", [multiply(transpose(u), u2)]);
+const scalarLogistic = multiply(number(3), scalarExp, reciprocal(add([number(1), scalarExp])), u);
 /** For each row its left side, written out. */
 const forms: Readonly<Record<string, readonly Expr[]>> = {
   "outer-product": [hadamard([X, multiply(u, transpose(v))])],
@@ -26,6 +28,7 @@ const forms: Readonly<Record<string, readonly Expr[]>> = {
   "diagonal-of-diagonal": [apply("diagonal", [diag(u)])],
   softmax: [multiply(exp, over(exp, "colsum")), multiply(M("d", "d"), exp, over(exp, "colsum"))],
   "softmax-rows": [multiply(over(exp, "rowsum"), exp)],
+  sigmoid: [hadamard([exp, power(add([ones(X.shape), exp]), number(-1))]), hadamard([M("d", "n", 2), exp, power(add([ones(X.shape), exp]), number(-1))]), scalarLogistic],
   signs: [multiply(number(-1), transpose(M("d", "d")), subtract(u, multiply(M("d", "d", 2), u2)))],
   "dot-product": [apply("total", [hadamard([u, u2])])],
 };

@@ -1,0 +1,64 @@
+/** Verification: right derivations pass wherever their objectives are defined, wrong ones fail there too. */
+import { describe, expect, it } from "vitest";
+import { type Check, verifyLemmas, verifyNetwork } from "../../src/audit/verify.js";
+import type { Derivation } from "../../src/calculus/derive.js";
+import type { CompiledNetwork } from "../../src/compile.js";
+import { compile } from "../../src/compile.js";
+import { negate, scale } from "../../src/expression/expr.js";
+import { compileSpec, memoryHost } from "../support/build.js";
+
+const head = "dim d = 5, n = 7, q = 3 input X: real[d, n] param A: real[d, d] param w: real[d] param y: real[d] var Z: real[d, n] = X";
+const spec = (objective: string, by = "gradient(rate: 0.1)"): CompiledNetwork =>
+  compileSpec(`network N { ${head} layer l repeat 1 { step s { minimize ${objective} by ${by} } } output z: real[d, n] = Z }`);
+const columnSpec = (objective: string): CompiledNetwork => compileSpec(
+  `network N { dim d = 5, q = 4 input y: real[d] param A: real[d, q] param w: real[d] param u: real[q] var x: real[q] = 0 layer l repeat 1 { step s { minimize ${objective} by exact } } output z: real[q] = x }`);
+const checked = (n: CompiledNetwork): readonly Check[] => verifyNetwork(n.typed, n.derivations, { trials: 4, seed: 1 });
+/** The same with a derivation bent. */
+function bent(n: CompiledNetwork, bend: (d: Derivation) => Derivation): readonly Check[] {
+  return verifyNetwork(n.typed, new Map([...n.derivations].map(([step, d]) => [step, bend(d)])), { trials: 4, seed: 1 });
+}
+const wrongSlope = (d: Derivation): Derivation => ({ ...d, lines: d.lines.map((l) => (l.kind === "gradient" ? { ...l, expression: negate(l.expression) } : l)) });
+const wrongMinimum = (d: Derivation): Derivation => ({ ...d, exact: scale(1.1, d.exact) });
+
+describe("gradients", () => {
+  it.each([
+    "0.5*sq_norm(Z - A*Z) - 0.1*total(log(Z))", "total(sqrt(colsum(Z)))", "total((Z + 0.1).^0.5)", "logdet(I + Z'*A*Z)", "-total(log(3 - A*Z))", "total(Z .* log(Z))",
+    "0.5*sq_norm(Z[:, 2..6])", "0.5*sq_norm(Z[:, 7]) + sq_norm(Z[5, :])", "sq_norm(Z[:, 2..n] - Z[:, 1..n-1])", "sq_norm(causal(Z'*Z) |> softmax)",
+  ])("%s: right where it is defined, and a wrong one is seen there", (objective) => {
+    const network = spec(objective);
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "finite differences", ok: true })]);
+    expect(bent(network, wrongSlope)).toEqual([expect.objectContaining({ kind: "finite differences", ok: false })]);
+  });
+  it("says where it could not look", () => {
+    expect(checked(spec("total(log(-Z.^2))"))).toEqual([expect.objectContaining({ kind: "not checked", ok: true, note: expect.stringContaining("is the function defined") })]);
+    expect(checked(compileSpec("network N { dim d = 2, n = 99 input X: real[d, n] var Z: real[d, n] = X layer l repeat 1 { step s { minimize sq_norm(Z[:, 80]) by gradient(rate: 0.1) } } output z: real[d, n] = Z }")))
+      .toEqual([expect.objectContaining({ kind: "not checked", note: "no small sizes fit its shapes" })]);
+  });
+});
+
+describe("exact steps", () => {
+  it.each([
+    "0.5*sq_norm(diag(w)*(y - A*x)) + 0.1*sq_norm(x)", "0.5*x'*diag(u)*x + 0.5*sq_norm(y - A*x)", "0.5*sq_norm(diag(u)*x) + sq_norm(x - 2) + total(x)",
+    "0.5*(y - A*x)'*diag(w.^2)*(y - A*x) + 0.2*x'*x", "0.5*sq_norm(w .* (y - A*x)) + 0.1*sq_norm(x)",
+  ])("%s: a weighted quadratic has its minimum, and a wrong one is seen", (objective) => {
+    const network = columnSpec(objective);
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, wrongMinimum)).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+});
+
+describe("lemmas", () => {
+  it("of what is never finite are believed, with a word", () => {
+    const { program, diagnostics } = compile("lemma odd(x: real[n]): log(-x.^2) = log(-x.^4)\nlemma masked(S: real[n, n]): causal(causal(S)) = causal(S)\nlemma logs(x: real[n]): log(2*x) = log(x) + log(2)", { file: "l.srr" }, memoryHost);
+    expect(diagnostics.map((d) => [d.code, d.severity])).toEqual([["SRR3014", "warning"]]);
+    expect(verifyLemmas(program?.lemmas ?? [], 3).map((c) => [c.rule, c.kind, c.ok])).toEqual([["odd", "not checked", true], ["masked", "identity", true], ["logs", "identity", true]]);
+  });
+  it.each([["rate: 0.1", "Z"], ["rate: 0.7", "Z"], ["rate: 1.5", "Z"]])("with %s, Z - c*Z is found in a number times Z", (rate, wanted) => {
+    const text = `lemma unit_decay(Z: real[d, n], c: real): Z - c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize 0.5*sq_norm(Z) by gradient(${rate}) using unit_decay expect ${wanted} } } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+  it("a number below 1 is no growth", () => {
+    const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3001"]);
+  });
+});
