@@ -10,7 +10,7 @@ import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js"
 import type { Value } from "../numeric/matrix.js";
 import type { TypedNetwork, TypedStep } from "../semantics/program.js";
 import { type LoggedLine, type LoggedPoint, type LoggedStep, type LoggedTensor, type ProofLog, replacedName } from "./check-log.js";
-import { networkPoint } from "./test-points.js";
+import { networkPoints } from "./test-points.js";
 import type { VerifyOptions } from "./verify.js";
 
 const tensor = (v: Value): LoggedTensor => ({ rows: v.shape[0] ?? 1, cols: v.shape[1] ?? 1, data: [...v.data] });
@@ -101,6 +101,16 @@ function instanceOf(d: Derivation, line: DerivationLine): LoggedLine["lemma"] {
     })),
   };
 }
+/** The first of a trial's points at which every line is defined (of an indicator infinity is a value); any, where there is none. */
+function definedPoint(network: TypedNetwork, d: Derivation, expressions: readonly Expr[], seed: number): Environment | undefined {
+  let any: Environment | undefined;
+  for (const { environment } of networkPoints(network, expressions, seed)) {
+    any ??= environment;
+    const indices = new Map([...indexSizes(expressions, environment)].map(([name]) => [name, 1]));
+    if (d.lines.every((l) => !evaluate(l.expression, { ...environment, indices }).data.some(Number.isNaN))) return environment;
+  }
+  return any;
+}
 const perMember: ReadonlySet<DerivationLine["kind"]> = new Set(["gradient", "update", "capture", "lemma"]);
 
 function logStep(network: TypedNetwork, name: string, whole: Derivation, options: VerifyOptions): LoggedStep | undefined {
@@ -109,7 +119,7 @@ function logStep(network: TypedNetwork, name: string, whole: Derivation, options
   const arrays = new Arrays();
   const d = mapExpressions(whole, arrays.named);
   const expressions = expressionsOf(d);
-  const recorders = Array.from({ length: options.trials }, (_, i) => networkPoint(network, everything, options.seed * 65537 + i))
+  const recorders = Array.from({ length: options.trials }, (_, i) => definedPoint(network, whole, everything, options.seed * 65537 + i))
     .flatMap((e) => (e ? [new Recorder(e, d, arrays)] : []));
   if (recorders.length === 0) return undefined;
   const { index } = d.variable;

@@ -133,6 +133,16 @@ export function networkPoint(network: TypedNetwork, expressions: readonly Expr[]
   const values = new Map<string, Value>(network.consts.map((c) => [`${c.name}[]`, scalarValue(c.value)]));
   return testPoint(expressions, { dims, generator, values, spread });
 }
+/** Points of one trial in the order in which they are worth trying: as values come first, then where functions may have their domain. */
+export function* networkPoints(network: TypedNetwork, expressions: readonly Expr[], seed: number): IterableIterator<{ readonly environment: Environment; readonly seed: number }> {
+  for (let round = 0; round < 4; round++) {
+    for (const spread of spreads) {
+      const own = seed + 7907 * round;
+      const environment = networkPoint(network, expressions, own, spread);
+      if (environment) yield { environment, seed: own };
+    }
+  }
+}
 export function evaluateAt(e: Expr, environment: Environment): Value {
   return evaluate(e, environment);
 }

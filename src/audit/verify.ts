@@ -9,7 +9,7 @@ import { addValues, frobenius, relativeError, scaleValue, subtractValues, value,
 import { createGenerator } from "../numeric/sample.js";
 import type { TypedLemma, TypedNetwork, TypedStep } from "../semantics/program.js";
 import { evidence, lemmaDifference } from "./identities.js";
-import { networkPoint, spreads } from "./test-points.js";
+import { networkPoints } from "./test-points.js";
 
 export type CheckKind = "finite differences" | "minimality" | "identity" | "approximation" | "expect" | "not checked";
 export interface Check {
@@ -132,23 +132,23 @@ function checkMinimality(d: Derivation, { environment, members, seed }: Point): 
   return Number.isFinite(best) ? gain : Number.POSITIVE_INFINITY;
 }
 
-/** Spreads in turn, each from several seeds. */
-const mostPoints = 4 * spreads.length;
 const untriedBecause: Readonly<Record<CheckKind, string>> = {
   "finite differences": "is the function defined", minimality: "is there a minimum", identity: "are its sides finite", approximation: "are its sides finite",
   expect: "are its sides finite", "not checked": "does it say anything",
 };
-/** A trial's points, each drawn when it is asked for: the first as values come, later ones where functions may have their domain. */
+/** A trial's points, each drawn when it is asked for. */
 function drawnPoints(network: TypedNetwork, d: Derivation, expressions: readonly Expr[], seed: number): (i: number) => Point | undefined {
-  const known = new Map<number, Point | undefined>();
+  const known: Point[] = [];
   const count = network.indices.find((i) => i.name === d.variable.index)?.count ?? 1;
+  const drawing = networkPoints(network, expressions, seed);
   return (i) => {
-    if (known.has(i)) return known.get(i);
-    const own = seed + 7907 * Math.floor(i / spreads.length);
-    const environment = networkPoint(network, expressions, own, spreads[i % spreads.length]);
-    const point = environment && { environment, members: membersOf(environment, d.variable, variableCount(d.variable, environment, expressions, count)), seed: own };
-    known.set(i, point);
-    return point;
+    while (known.length <= i) {
+      const next = drawing.next();
+      if (next.done) break;
+      const { environment } = next.value;
+      known.push({ ...next.value, members: membersOf(environment, d.variable, variableCount(d.variable, environment, expressions, count)) });
+    }
+    return known[i];
   };
 }
 
@@ -161,9 +161,8 @@ function verifyStep(network: TypedNetwork, name: string, d: Derivation, options:
   // For each trial the first point at which the check says anything.
   const worst = (f: (p: Point) => number | undefined): number | undefined => {
     const errors = drawn.flatMap((points) => {
-      for (let i = 0; i < mostPoints; i++) {
-        const p = points(i);
-        const e = p && f(p);
+      for (let [i, p] = [0, points(0)]; p; p = points(++i)) {
+        const e = f(p);
         if (e !== undefined) return [Number.isNaN(e) ? Number.POSITIVE_INFINITY : e];
       }
       return [];

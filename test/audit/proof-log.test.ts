@@ -19,6 +19,12 @@ describe("the proof log", () => {
     expect(log.steps.length).toBeGreaterThan(0);
     expect(refused(log)).toEqual([]);
   });
+  it.each(["0.5*sq_norm(Z) - 0.1*total(log(Z))", "-total(log(3 - A*Z))", "0.5*sq_norm(Z[:, 4])"])("of a step on %s is taken where that is defined", (objective) => {
+    const network = compileSpec(`network N { dim d = 3, n = 5 input X: real[d, n] param A: real[d, d] var Z: real[d, n] = X layer l repeat 1 { step s { minimize ${objective} by gradient(rate: 0.1) } } output z: real[d, n] = Z }`);
+    const log = JSON.parse(JSON.stringify(proofLog(network.typed, network.derivations, { trials: 3, seed: 1 }))) as ProofLog;
+    expect(log.steps.map((s) => s.points.length)).toEqual([3]);
+    expect(refused(log)).toEqual([]);
+  });
   it("imports nothing of the compiler where it is checked", () => {
     const imports = (file: string): readonly string[] => [...readFileSync(file, "utf8").matchAll(/from "([^"]+)"/g)].map((m) => m[1] as string);
     expect(imports("src/audit/notation.ts")).toEqual([]);
