@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { checkValues, loadCheckpoint, removeUnfinished, saveCheckpoint, type Progress } from "./checkpoint.js";
 import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
-import { createMetrics } from "./metrics.js";
+import { addBatch, createMetrics } from "./metrics.js";
 import { prepare } from "./prepare.js";
 import { initialise, Random } from "./random.js";
 import { DataError } from "./safetensors.js";
@@ -56,10 +56,7 @@ export async function evaluate(engine: TrainingEngine, model: ModelDescription, 
     const batch = prepare(split.batch(indices), model, undefined, fed);
     const { loss, outputs } = await engine.evaluate(batch);
     if (loss !== undefined) { total += loss * indices.length; count += indices.length; }
-    for (const m of metrics) {
-      const [output, target] = [outputs[m.output], batch[m.target]];
-      if (output && target) m.add(output, target);
-    }
+    addBatch(metrics, batch, outputs);
     each?.(batch, outputs);
   }
   return { loss: count > 0 ? total / count : undefined, metrics: Object.fromEntries(metrics.map((m) => [m.name, m.value()])) };

@@ -4,7 +4,7 @@ import { describe } from "../../network/describe.js";
 import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
 import { saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
-import { createMetrics } from "../../runtime/metrics.js";
+import { addBatch, createMetrics } from "../../runtime/metrics.js";
 import { prepare } from "../../runtime/prepare.js";
 import { initialise, Random } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
@@ -51,13 +51,11 @@ export async function construct(file: string, options: ConstructOptions): Promis
     weights[p.name] = { shape: storedShape(p), data: Float64Array.from(found.data) };
   }
   // A metric adds up what it is shown, so each split has its own.
-  const score = (batch: TensorMap, outputs: ReadonlyMap<string, HostTensor>): Record<string, number> =>
-    Object.fromEntries(createMetrics(description.training?.metrics ?? []).flatMap((metric) => {
-      const [o, t] = [outputs.get(metric.output), batch[metric.target]];
-      if (!o || !t) return [];
-      metric.add(o, t);
-      return [[metric.name, metric.value()] as const];
-    }));
+  const score = (batch: TensorMap, outputs: ReadonlyMap<string, HostTensor>): Record<string, number> => {
+    const metrics = createMetrics(description.training?.metrics ?? []);
+    addBatch(metrics, batch, Object.fromEntries(outputs));
+    return Object.fromEntries(metrics.map((m) => [m.name, m.value()]));
+  };
   const scores = { train: score(train, built), test: score(test, evaluateGraph(graphOf(network, {}), { inputs: test, parameters: weights })) };
   const seconds = (Date.now() - started) / 1000;
   const weightsFile = join(options.out, "weights.safetensors");
