@@ -7,7 +7,7 @@ import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contr
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
 import { prepare } from "./prepare.js";
-import { initialise, Random } from "./random.js";
+import { Random, startingValues } from "./random.js";
 import { DataError } from "./safetensors.js";
 import { learningRate } from "./schedule.js";
 
@@ -101,7 +101,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
 
   let progress: Progress = {
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
-    best: undefined, specHash: model.specHash, seed, batch: batchSize,
+    best: undefined, specHash: model.specHash, seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
   };
   if (options.resume) {
     const found = loadCheckpoint(options.out, model.specHash, io.say);
@@ -113,7 +113,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     progress = found.progress;
     io.say(`resumed at step ${progress.step}, epoch ${progress.epoch + 1}`);
   } else {
-    const initial = { ...initialise(model.parameters, seed), ...options.weights };
+    const initial = { ...startingValues(model, seed), ...options.weights };
     const missing = model.parameters.filter((p) => !Object.hasOwn(initial, p.name)).map((p) => p.name);
     if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
     if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);
