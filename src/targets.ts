@@ -89,6 +89,8 @@ export function equations(network: CompiledNetwork): readonly { readonly path: s
 export interface OnnxBuild {
   readonly description: ModelDescription;
   readonly weights: TensorMap;
+  /** The characters that the network's symbols stand for, where the weights say so. */
+  readonly vocabulary?: readonly string[];
   readonly spec: string;
   readonly version: string;
   readonly fileName: string;
@@ -104,6 +106,7 @@ export function buildOnnx(network: CompiledNetwork, build: OnnxBuild): readonly 
     "crate-compile.version": build.version, "crate-compile.language": String(languageVersion), "crate-compile.spec": build.spec, "crate-compile.spec.sha256": description.specHash,
     "crate-compile.network": description.name, "crate-compile.seed": String(description.seed),
     ...(description.preset === undefined ? {} : { "crate-compile.preset": description.preset }),
+    ...(build.vocabulary ? { "crate-compile.vocabulary": JSON.stringify(build.vocabulary) } : {}),
     ...(augment ? { "crate-compile.input.normalize": JSON.stringify({ positional: augment.positional, named: augment.named }) } : {}),
   };
   const lines = equations(network).map((e) => `- \`${e.path}\`: \`${e.text}\``);

@@ -6,7 +6,7 @@ import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { loadBest } from "../../src/runtime/checkpoint.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { initialise, Random } from "../../src/runtime/random.js";
+import { fixedValues, initialise, Random, startingValues } from "../../src/runtime/random.js";
 import type { TensorMap } from "../../src/runtime/contract.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
 import { evaluateGraph } from "../../src/tensor/evaluate-graph.js";
@@ -19,7 +19,7 @@ export type Kind = (session: Session) => Promise<Result>;
 async function engineOf(session: Session): Promise<Trained> {
   const { network, description } = session;
   const engine = await createOrtEngine(ort as unknown as Ort, description, trainingModelsOf(network, { description, metadata: {}, version: "examples", level: 0 }), { name: "ONNX Runtime" });
-  const fixed = initialise(description.parameters.filter((p) => !p.trainable), description.seed);
+  const fixed = fixedValues(description);
   const call = description.training?.data;
   if (!call) throw new Error("the spec has no data");
   return { ...session, engine, data: await loadData(call, { model: description, baseDirectory: "examples", parameters: fixed }) };
@@ -48,7 +48,7 @@ export const trained = (options: TrainedOptions): Kind => async (base) => {
   const session = await engineOf(base);
   const { engine, description, data, full, out } = session;
   const batch = full ? description.training?.batch ?? 32 : 32;
-  await engine.setParameters(initialise(description.parameters, description.seed));
+  await engine.setParameters(startingValues(description, description.seed));
   const before = await evaluate(engine, description, data.test, batch);
   await train(engine, description, data, full ? { out } : { out, steps: options.smallSteps, batchSize: batch }, { say: base.say, interrupted: () => false });
   const best = loadBest(out, description.specHash);

@@ -10,7 +10,7 @@ import type { ModelDescription, TensorMap, TrainingEngine } from "../../src/runt
 import type { DataSet } from "../../src/runtime/data/dataset.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { initialise } from "../../src/runtime/random.js";
+import { fixedValues, startingValues } from "../../src/runtime/random.js";
 import { readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
 import { type Evaluation, evaluate, train } from "../../src/runtime/train.js";
 import { trainingModelsOf } from "../../src/targets.js";
@@ -109,11 +109,11 @@ async function trainOnce(key: string, text: string, preset: string, epochs: numb
   if (!program) throw new Error(`${key} has no train block`);
   const description = describeNetwork(network, program.seed);
   const inner = await createOrtEngine(ort as unknown as Ort, description, trainingModelsOf(network, { description, metadata: {}, version: "reproduce", level: 2 }));
-  const fixed = initialise(description.parameters.filter((p) => !p.trainable), description.seed);
+  const fixed = fixedValues(description);
   const data = await loadData(program.data, { model: description, baseDirectory: "examples", parameters: fixed });
   const perEpoch = Math.floor(data.train.size / program.batch);
   const moments = new Map([[perEpoch, "epoch 1"], [perEpoch * Math.max(1, Math.round(epochs / 2)), `epoch ${Math.max(1, Math.round(epochs / 2))}`], [perEpoch * epochs, `epoch ${epochs}`]]);
-  const snapshots = new Map<string, TensorMap>([["start", { ...initialise(description.parameters, description.seed) }]]);
+  const snapshots = new Map<string, TensorMap>([["start", { ...startingValues(description, description.seed) }]]);
   const engine: TrainingEngine = {
     ...inner,
     trainStep: async (batch, options) => {

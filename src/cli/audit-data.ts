@@ -5,6 +5,7 @@ import type { DataSet } from "../runtime/data/dataset.js";
 import { loadData, parseDataOption } from "../runtime/data/load.js";
 import { prepare } from "../runtime/prepare.js";
 import { Random } from "../runtime/random.js";
+import type { Held } from "../runtime/weights.js";
 import { readTensors } from "./commands/build.js";
 import { UserFault } from "./faults.js";
 
@@ -23,7 +24,7 @@ export interface AuditDataOptions {
   readonly whole: boolean;
   /** Captures are computed: that is done on the training split, all of it unless asked otherwise. */
   readonly construct: boolean;
-  readonly weights: TensorMap;
+  readonly held: Held;
 }
 const fewSamples = 8;
 
@@ -40,13 +41,14 @@ export async function auditData(model: ModelDescription, options: AuditDataOptio
 }
 
 /** What `--data` names, relative to the working folder, or the spec's own source, relative to the spec. `more`: what else the command reads. */
-export async function specData(model: ModelDescription, options: Pick<AuditDataOptions, "data" | "specFile" | "weights">, more = ""): Promise<DataSet> {
+export async function specData(model: ModelDescription, options: Pick<AuditDataOptions, "data" | "specFile" | "held">, more = ""): Promise<DataSet> {
   const call = options.data === undefined ? model.training?.data : parseDataOption(options.data);
   if (!call || call.name === "none") throw new UserFault(`the spec names no data; name some with --data (mnist, text:FILE, images:DIR, …${more})`);
+  const { values, vocabulary } = options.held;
   const baseDirectory = options.data === undefined && options.specFile !== "-" ? dirname(resolve(options.specFile)) : process.cwd();
   // A source's calls of the spec keep their options (`gaussians(dim: 2)`) where only its name is given again.
   const wanted = options.data !== undefined && model.training?.data.name === call.name && call.positional.length === 0 ? model.training.data : call;
-  return loadData(wanted, { model, baseDirectory, parameters: options.weights });
+  return loadData(wanted, { model, baseDirectory, parameters: values, ...(vocabulary ? { vocabulary } : {}) });
 }
 /** All samples, or so many drawn evenly: sources keep their classes together. */
 export function chooseSamples(size: number, count: number, random: Random): readonly number[] {

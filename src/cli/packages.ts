@@ -1,10 +1,11 @@
 /** Reads what a package is made of (templates, runtime sources, data of the spec) and puts its folder in place. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { CompiledNetwork } from "../compile.js";
 import { emitPackage, type PackageFile, type PackageSources } from "../emit/tfjs/package.js";
-import type { ModelDescription, PlainValue, TensorMap } from "../runtime/contract.js";
+import type { ModelDescription, PlainValue } from "../runtime/contract.js";
 import { writeSafetensors } from "../runtime/safetensors.js";
+import { type Held, weightNotes } from "../runtime/weights.js";
 import type { LowerOptions } from "../tensor/lower.js";
 import type { OptimisationLevel } from "../tensor/passes/optimise.js";
 import { equations, measuresOf, planOf, trainingModelsOf } from "../targets.js";
@@ -30,25 +31,28 @@ function sources(): PackageSources {
     template: (name) => readFileSync(join(root, "templates", "package", `${name}.hbs`), "utf8"),
   };
 }
-/** A file of data that the spec names goes into the package, so that it stands alone; folders of images stay where they are. */
-function takeData(description: ModelDescription, specFile: string): { description: ModelDescription; files: readonly PackageFile[] } {
+/**
+ * A file of data that the spec names goes into the package, so that it stands alone; folders, and what is large, stay where they are, and the
+ * package names the way from itself to them.
+ */
+function takeData(description: ModelDescription, specFile: string, out: string): { description: ModelDescription; files: readonly PackageFile[] } {
   const { training } = description;
   const [path] = training?.data.positional ?? [];
   if (!training || typeof path !== "string") return { description, files: [] };
   const from = resolve(specFile === "-" ? process.cwd() : dirname(resolve(specFile)), path);
-  if (!existsSync(from) || !statSync(from).isFile() || statSync(from).size > largestData) return { description, files: [] };
-  const name = `data/${basename(path)}`;
+  const taken = existsSync(from) && statSync(from).isFile() && statSync(from).size <= largestData;
+  const name = taken ? `data/${basename(path)}` : isAbsolute(path) ? path : relative(resolve(out), from).replaceAll(sep, "/");
   const positional: readonly PlainValue[] = [name, ...training.data.positional.slice(1)];
   return {
     description: { ...description, training: { ...training, data: { ...training.data, positional } } },
-    files: [{ path: name, bytes: readFileSync(from) }],
+    files: taken ? [{ path: name, bytes: readFileSync(from) }] : [],
   };
 }
 export interface PackageOptions {
   readonly text: string;
   /** As given on the command line; `-` is standard input. */
   readonly specFile: string;
-  readonly weights: TensorMap | undefined;
+  readonly weights: Held | undefined;
   readonly out: string;
   readonly force: boolean;
   /** Also one training step as an ONNX graph, and ONNX Runtime as an engine. */
@@ -56,7 +60,7 @@ export interface PackageOptions {
   readonly level: OptimisationLevel;
 }
 export function writePackage(network: CompiledNetwork, described: ModelDescription, options: PackageOptions): void {
-  const { description, files } = takeData(described, options.specFile);
+  const { description, files } = takeData(described, options.specFile, options.out);
   const hasLoss = network.unrolled.loss !== undefined;
   if (options.onnx && (!hasLoss || !description.training?.optimizer)) {
     throw new UserFault(`network ${description.name} has no ${hasLoss ? "optimizer" : "loss"} in its train block, so there is no training step; --target tfjs or onnx makes a model of it`);
@@ -73,7 +77,8 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
     predict: planOf(network, {}, options.level), loss: hasLoss ? planOf(network, { loss: true, training: true }, options.level) : undefined,
     probe: planOf(network, { loss: hasLoss, ...probing }, options.level),
     ...(options.onnx ? { onnx: onnx() } : {}),
-    files: [...files, ...(options.weights ? [{ path: "weights.safetensors", bytes: writeSafetensors(options.weights, { specHash: description.specHash }) }] : [])],
+    ...(options.weights ? { weights: writeSafetensors(options.weights.values, weightNotes(description.specHash, options.weights.vocabulary)) } : {}),
+    files,
   }, sources());
   if (relative(process.cwd(), resolve(options.out)) === "") throw new UserFault("--out names the working folder; name a folder of its own");
   writeFolder(parts, options.out, options.force);

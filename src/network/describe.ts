@@ -4,9 +4,9 @@ import { type Expr, symbolsOf } from "../expression/expr.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
 import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap, WireAxis, WireTensor } from "../runtime/contract.js";
-import { initialise } from "../runtime/random.js";
+import { initialise, problemSeed, startingValues } from "../runtime/random.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
-import { storedShape } from "./weights.js";
+import { stored, storedShape } from "./weights.js";
 
 const axis = (d: Dim): WireAxis => dimValue(d) ?? d.key;
 
@@ -62,10 +62,10 @@ function plainInit(p: NetworkParameter): Init {
 export function parameterDescriptions(network: UnrolledNetwork, seed: number): readonly ParameterDescription[] {
   const needed = referenced(network);
   const described = network.parameters.map((p): ParameterDescription => ({
-    name: p.name, shape: storedShape(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
+    ...stored(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
   }));
   if (needed.size === 0) return described;
-  const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed)));
+  const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed, problemSeed(network))));
   return described.map((p, i) => {
     const init = network.parameters[i]?.init;
     if (init?.kind === "from") {
@@ -113,7 +113,7 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
 }
 /** Values to start from, by full name. Throws for parameters that must come from a file, naming them. */
 export function initialValues(description: ModelDescription, seed: number): TensorMap {
-  return initialise(description.parameters, seed);
+  return startingValues(description, seed);
 }
 /** How many numbers are learned. */
 export function trainableCount(network: UnrolledNetwork): number {

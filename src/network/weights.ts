@@ -1,113 +1,26 @@
-/** Weights of a file for the parameters of a network: by own names, or by alias with an axis pattern (language, section 10). */
+/** How a network's parameters are stored in files: their shapes, and the names and axes of their aliases (language, section 10). */
 import { dimValue } from "../expression/dim.js";
-import type { HostTensor, TensorMap } from "../runtime/contract.js";
+import type { ParameterAlias, TensorMap } from "../runtime/contract.js";
+import { type ResolvedWeights, resolveStored, type StoredParameter } from "../runtime/weights.js";
 import type { NetworkParameter } from "./network.js";
-
-export interface WeightFault {
-  readonly parameter: string;
-  readonly reason: string;
-}
-export interface ResolvedWeights {
-  /** By full name, in declared layout; empty if anything is missing or misshaped. */
-  readonly values: TensorMap;
-  readonly faults: readonly WeightFault[];
-  /** Tensors of the file that nothing uses. */
-  readonly unused: readonly string[];
-}
 
 /** Sizes of the stored tensor: the family's first, then the declared ones. */
 export function storedShape(p: NetworkParameter): readonly number[] {
   const own = p.shape.slice(0, p.rank).map((d) => dimValue(d) ?? 0);
   return p.family ? [p.family.size, ...own] : own;
 }
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
-const show = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
-
-export function resolveWeights(parameters: readonly NetworkParameter[], file: TensorMap): ResolvedWeights {
-  const values: Record<string, HostTensor> = Object.create(null);
-  const faults: WeightFault[] = [];
-  const used = new Set<string>();
-  for (const p of parameters) {
-    const found = findTensor(p, file);
-    if (!found) {
-      const names = p.alias ? `${p.name} or ${p.alias.name}` : p.name;
-      faults.push({ parameter: p.name, reason: `the file has no tensor ${names}` });
-      continue;
-    }
-    used.add(found.name);
-    const read = found.aliased ? readAliased(p, found.tensor) : readOwn(p, found.tensor);
-    if (typeof read === "string") faults.push({ parameter: p.name, reason: `${found.name}: ${read}` });
-    else values[p.name] = read;
-  }
-  return { values: faults.length > 0 ? {} : values, faults, unused: Object.keys(file).filter((name) => !used.has(name)) };
-}
-function findTensor(p: NetworkParameter, file: TensorMap): { name: string; tensor: HostTensor; aliased: boolean } | undefined {
-  if (Object.hasOwn(file, p.name)) return { name: p.name, tensor: file[p.name] as HostTensor, aliased: false };
-  if (p.alias && Object.hasOwn(file, p.alias.name)) return { name: p.alias.name, tensor: file[p.alias.name] as HostTensor, aliased: true };
-  return undefined;
-}
-function readOwn(p: NetworkParameter, tensor: HostTensor): HostTensor | string {
-  const wanted = storedShape(p);
-  const squeeze = (sizes: readonly number[]): string => sizes.filter((n) => n !== 1).join(",");
-  if (squeeze(wanted) !== squeeze(tensor.shape)) return `shape ${show(tensor.shape)}, wanted ${show(wanted)}`;
-  return { shape: wanted, data: tensor.data };
-}
-function readAliased(p: NetworkParameter, tensor: HostTensor): HostTensor | string {
-  const wanted = storedShape(p);
-  const axes = p.alias?.axes;
-  if (axes === undefined) {
-    if (product(wanted) !== product(tensor.shape)) return `${product(tensor.shape)} entries in shape ${show(tensor.shape)}, wanted ${product(wanted)} for ${show(wanted)}`;
-    return { shape: wanted, data: tensor.data };
-  }
-  const groups = parsePattern(axes);
-  if (!groups) return `the axis pattern "${axes}" is not understood`;
-  const own = declaredAxes(p);
-  const places = groups.map((g) => g.map((name) => own.findIndex((a) => a.names.includes(name))));
-  if (places.flat().some((i) => i < 0) || new Set(places.flat()).size !== places.flat().length) return `the axis pattern "${axes}" does not name the axes ${own.map((a) => a.names[0]).join(", ")}`;
-  const named = new Set(places.flat());
-  if (own.some((a, i) => a.size !== 1 && !named.has(i))) return `the axis pattern "${axes}" leaves out an axis of ${show(wanted)}`;
-  const sizes = places.map((g) => product(g.map((i) => own[i]?.size ?? 1)));
-  const given = tensor.shape.filter((n) => n !== 1).join(",");
-  if (given !== sizes.filter((n) => n !== 1).join(",")) return `shape ${show(tensor.shape)}, wanted ${show(sizes)} for "${axes}"`;
-  const order = places.flat();
-  return { shape: wanted, data: rearrange(tensor.data, order.map((i) => own[i]?.size ?? 1), order, own.length) };
-}
-/** `(k p) d` → [["k", "p"], ["d"]]. */
-function parsePattern(text: string): readonly (readonly string[])[] | undefined {
-  const groups: string[][] = [];
-  const pattern = /\(([^()]*)\)|([^\s()]+)|\s+/gy;
-  let end = 0;
-  for (let m = pattern.exec(text); m; m = pattern.exec(text)) {
-    end = pattern.lastIndex;
-    if (m[1] !== undefined) groups.push(m[1].trim().split(/\s+/).filter(Boolean));
-    else if (m[2] !== undefined) groups.push([m[2]]);
-  }
-  return end === text.length ? groups : undefined;
-}
-function declaredAxes(p: NetworkParameter): readonly { names: readonly string[]; size: number }[] {
-  const own = p.shape.slice(0, p.rank).map((d, i) => {
+/** An axis goes by its dim's name, where only one has it, and by its place; a family's first one by its index. */
+function axisNames(p: NetworkParameter): readonly (readonly string[])[] {
+  const own = p.shape.slice(0, p.rank).map((_, i) => {
     const name = p.axisNames[i];
     const clash = name === undefined || p.axisNames.filter((n) => n === name).length > 1 || name === p.family?.index;
-    return { names: clash ? [String(i + 1)] : [name, String(i + 1)], size: dimValue(d) ?? 0 };
+    return clash ? [String(i + 1)] : [name, String(i + 1)];
   });
-  return p.family ? [{ names: [p.family.index], size: p.family.size }, ...own] : own;
+  return p.family ? [[p.family.index], ...own] : own;
 }
-/** Data whose axes stand in `order` (places among the declared axes), put into declared order. */
-function rearrange(data: HostTensor["data"], sizes: readonly number[], order: readonly number[], rank: number): HostTensor["data"] {
-  if (order.every((place, i) => i === 0 || (order[i - 1] as number) < place)) return data;
-  const declared = Array.from({ length: rank }, (_, place) => { const at = order.indexOf(place); return at < 0 ? 1 : (sizes[at] as number); });
-  const strides = declared.map((_, i) => product(declared.slice(i + 1)));
-  const result = data.slice();
-  const position = sizes.map(() => 0);
-  for (let from = 0; from < data.length; from++) {
-    let to = 0;
-    for (let a = 0; a < order.length; a++) to += (position[a] as number) * (strides[order[a] as number] as number);
-    result[to] = data[from] as number;
-    for (let a = sizes.length - 1; a >= 0; a--) {
-      position[a] = (position[a] as number) + 1;
-      if ((position[a] as number) < (sizes[a] as number)) break;
-      position[a] = 0;
-    }
-  }
-  return result;
+export function stored(p: NetworkParameter): StoredParameter {
+  const { name, alias } = p;
+  const inFile: ParameterAlias | undefined = alias && { name: alias.name, ...(alias.axes === undefined ? {} : { axes: { pattern: alias.axes, names: axisNames(p) } }) };
+  return { name, shape: storedShape(p), ...(inFile ? { alias: inFile } : {}) };
 }
+export const resolveWeights = (parameters: readonly NetworkParameter[], file: TensorMap): ResolvedWeights => resolveStored(parameters.map(stored), file);

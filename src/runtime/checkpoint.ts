@@ -18,6 +18,8 @@ export interface Progress {
   readonly specHash: string;
   readonly seed: number;
   readonly batch: number;
+  /** Of text: the characters that the network's symbols stand for. */
+  readonly vocabulary?: readonly string[];
 }
 /** Of another layout, refused with a word; raised when what a checkpoint holds changes. */
 const format = "2";
@@ -104,6 +106,7 @@ export function loadCheckpoint(folder: string, specHash: string, say: (text: str
     return readCheckpoint(best, specHash);
   }
 }
+export const hasCheckpoint = (folder: string): boolean => (["last", "best"] as const).some((which) => existsSync(fileOf(folder, which)));
 /** What a killed run was writing when it died. */
 export function removeUnfinished(folder: string): void {
   for (const name of readdirSync(folder)) if (/^(last|best)\.safetensors\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });

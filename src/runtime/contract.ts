@@ -44,6 +44,12 @@ export type Init =
   /** Must come from a file of weights. */
   | { readonly kind: "file" };
 
+/** Where somebody else's file has a parameter: its tensor's name, and how its axes stand there. */
+export interface ParameterAlias {
+  readonly name: string;
+  /** `(k p) d`, and the names that each stored axis goes by; without it the entries are read in row-major order. */
+  readonly axes?: { readonly pattern: string; readonly names: readonly (readonly string[])[] };
+}
 export interface ParameterDescription {
   readonly name: string;
   /** As declared: real[d, p] is [d, p]; a family has its index first. */
@@ -52,6 +58,7 @@ export interface ParameterDescription {
   /** Learned under a transformation that keeps it positive; files and inits hold the value itself. */
   readonly positive: boolean;
   readonly init: Init;
+  readonly alias?: ParameterAlias;
 }
 
 export type OptimizerProgram =

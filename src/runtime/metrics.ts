@@ -1,5 +1,5 @@
 /** Metrics over a whole evaluation set, on the host. Targets count from 0 here, as on the wire. */
-import type { HostTensor, PlainCall } from "./contract.js";
+import { type Batch, type HostTensor, own, type PlainCall, type PlainValue, type TensorMap } from "./contract.js";
 import { DataError } from "./safetensors.js";
 
 /** Adds batches up and gives one number at the end. */
@@ -107,12 +107,22 @@ function leading(vectors: readonly Float64Array[], count: number): Float64Array[
 
 export interface NamedMetric extends Metric {
   readonly name: string;
+  /** The two values that it compares: outputs, inputs or targets. */
   readonly output: string;
   readonly target: string;
 }
+const show = (value: PlainValue | undefined): string => (typeof value === "object" ? value.reference : String(value ?? ""));
+/** `mse`; where there are several of a kind, as much of their arguments as tells them apart. */
+function nameOf(call: PlainCall, calls: readonly PlainCall[]): string {
+  const named = (c: PlainCall, count: number): string => [c.name, ...[...c.positional, ...Object.values(c.named)].slice(0, count).map(show)].join("_");
+  const most = call.positional.length + Object.keys(call.named).length;
+  const alike = (count: number): number => calls.filter((c) => named(c, count) === named(call, count)).length;
+  const count = Array.from({ length: most }, (_, i) => i).find((i) => alike(i) === 1) ?? most;
+  return named(call, count);
+}
 export function createMetrics(calls: readonly PlainCall[]): readonly NamedMetric[] {
   return calls.map((call) => {
-    const [output, target] = call.positional.map((p) => (typeof p === "object" ? p.reference : ""));
+    const [output, target] = call.positional.map(show);
     const components = Number(call.named["components"] ?? 1);
     const peak = Number(call.named["peak"] ?? 1);
     const rows: Readonly<Record<string, () => Metric>> = {
@@ -124,8 +134,15 @@ export function createMetrics(calls: readonly PlainCall[]): readonly NamedMetric
     };
     const make = Object.hasOwn(rows, call.name) ? rows[call.name] : undefined;
     if (!make) throw new DataError(`there is no metric ${call.name}`);
-    // Two of a kind are told apart by their outputs.
-    const alike = calls.filter((c) => c.name === call.name).length > 1;
-    return { name: alike ? `${call.name}_${output ?? ""}` : call.name, output: output ?? "", target: target ?? "", ...make() };
+    return { name: nameOf(call, calls), output: output ?? "", target: target ?? "", ...make() };
   });
+}
+/** Shows a batch and what came of it to every metric; a value that is not there would be measured as nothing, so it is an error. */
+export function addBatch(metrics: readonly NamedMetric[], batch: Batch, outputs: TensorMap): void {
+  const find = (name: string, metric: string): HostTensor => {
+    const found = own(outputs, name) ?? own(batch, name);
+    if (!found) throw new DataError(`metric ${metric} needs ${name}, which the data does not give`);
+    return found;
+  };
+  for (const m of metrics) m.add(find(m.output, m.name), find(m.target, m.name));
 }

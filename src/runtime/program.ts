@@ -2,20 +2,23 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ArgumentFault, parseArguments, type ProgramOptions } from "./arguments.js";
-import { checkValues, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
-import type { ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
+import { checkValues, type Checkpoint, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
+import type { ModelDescription, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
 import type { DataSet } from "./data/dataset.js";
-import { initialise, Random } from "./random.js";
-import { DataError, readSafetensors, writeSafetensors } from "./safetensors.js";
-import { decode, encode, sample } from "./sample.js";
+import { fixedValues, Random } from "./random.js";
+import { DataError, writeSafetensors } from "./safetensors.js";
+import { decode, encode, languageOf, sample } from "./sample.js";
 import { type Console, evaluate, train } from "./train.js";
+import { type Held, readWeights, weightNotes } from "./weights.js";
 
 export interface Package {
   readonly model: ModelDescription;
   /** Where relative data paths start: the folder of the spec's data. */
   readonly baseDirectory: string;
   readonly createEngine: (options: ProgramOptions) => Promise<TrainingEngine>;
+  /** The file of weights that the package was built with, where it was. */
+  readonly weights?: string;
 }
 /** A terminal gets a bar; SIGINT asks the loop to stop after the step. */
 export function terminal(): Console {
@@ -28,55 +31,69 @@ export function terminal(): Console {
   const base = { say, interrupted: () => stop };
   return process.stderr.isTTY ? { ...base, bar: (text) => { process.stderr.write(`\r\u001b[K${text}`); } } : base;
 }
-export async function dataOf(pack: Package, options: ProgramOptions): Promise<DataSet> {
+/** Data as the network that holds these values sees them: made from its own fixed parameters, in its own characters. */
+export async function dataOf(pack: Package, options: ProgramOptions, io: Console, held?: Held): Promise<DataSet> {
   const call = options.data ?? pack.model.training?.data;
   if (!call) throw new DataError("the spec has no data; name some with --data");
-  const fixed = initialise(pack.model.parameters.filter((p) => !p.trainable), pack.model.seed);
-  return loadData(call, { model: pack.model, baseDirectory: options.data ? process.cwd() : pack.baseDirectory, parameters: fixed });
+  const data = await loadData(call, {
+    model: pack.model, baseDirectory: options.data ? process.cwd() : pack.baseDirectory,
+    parameters: { ...fixedValues(pack.model), ...held?.values }, ...(held?.vocabulary ? { vocabulary: held.vocabulary } : {}),
+  });
+  if (held && data.vocabulary && !held.vocabulary) io.say("warning: the weights do not say what their symbols stand for; those of this text are taken, in the order of their code points");
+  return data;
 }
-function weightsOf(file: string | undefined): TensorMap | undefined {
-  if (file === undefined) return undefined;
+function fromFile(pack: Package, file: string, io: Console): Held {
+  let bytes: Uint8Array;
   try {
-    return readSafetensors(readFileSync(file), file);
-  } catch (error) {
-    throw error instanceof DataError ? error : new DataError(`cannot read ${file}`);
+    bytes = readFileSync(file);
+  } catch {
+    throw new DataError(`cannot read ${file}`);
   }
+  return readWeights(pack.model.parameters, bytes, file, io.say);
 }
-/** The best state of a run (the last where there is none), or the weights named. */
-export async function loadWeights(pack: Package, options: ProgramOptions, io: Console): Promise<TensorMap> {
-  const given = weightsOf(options.weights);
-  const values = given ?? (loadBest(options.out, pack.model.specHash) ?? loadCheckpoint(options.out, pack.model.specHash, io.say)).parameters;
-  checkValues(pack.model, values, given ? String(options.weights) : `the checkpoint in ${options.out}`, io.say);
-  return values;
+function fromCheckpoint(pack: Package, { parameters, progress: { vocabulary } }: Checkpoint, options: ProgramOptions): Held {
+  checkValues(pack.model, parameters, `the checkpoint in ${options.out}`);
+  return vocabulary ? { values: parameters, vocabulary } : { values: parameters };
+}
+/** The weights named; else the best state of a run (the last where there is none); else those that the package was built with. */
+export function trained(pack: Package, options: ProgramOptions, io: Console): Held {
+  const { specHash } = pack.model;
+  if (options.weights !== undefined) return fromFile(pack, options.weights, io);
+  if (pack.weights !== undefined && !hasCheckpoint(options.out)) return fromFile(pack, pack.weights, io);
+  return fromCheckpoint(pack, loadBest(options.out, specHash) ?? loadCheckpoint(options.out, specHash, io.say), options);
 }
 async function runTrain(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
-  const data = await dataOf(pack, options);
+  const file = options.weights ?? pack.weights;
+  // The loop reads the checkpoint itself, and says what is to be said of it.
+  const held = options.resume ? fromCheckpoint(pack, loadCheckpoint(options.out, pack.model.specHash, () => undefined), options) : file === undefined ? undefined : fromFile(pack, file, io);
+  const data = await dataOf(pack, options, io, held);
   const engine = await pack.createEngine(options);
-  const weights = weightsOf(options.weights);
-  const summary = await train(engine, pack.model, data, { ...options, ...(weights ? { weights } : {}) } as Parameters<typeof train>[3], io);
+  const summary = await train(engine, pack.model, data, { ...options, weights: options.resume ? undefined : held?.values } as Parameters<typeof train>[3], io);
   engine.dispose();
   process.stdout.write(`${JSON.stringify({ ...summary, checkpoints: options.out })}\n`);
 }
 async function runEvaluate(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
-  const data = await dataOf(pack, options);
+  const held = trained(pack, options, io);
+  const data = await dataOf(pack, options, io, held);
   const engine = await pack.createEngine(options);
-  await engine.setParameters(await loadWeights(pack, options, io));
+  await engine.setParameters(held.values);
   const result = await evaluate(engine, pack.model, data.test, options.batchSize ?? pack.model.training?.batch ?? 32);
   engine.dispose();
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 async function runExport(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
   const file = join(dirname(options.out), "weights.safetensors");
-  const weights = await loadWeights(pack, options, io);
-  writeAtomically(file, writeSafetensors(weights, { specHash: pack.model.specHash }));
+  const { values, vocabulary } = trained(pack, options, io);
+  writeAtomically(file, writeSafetensors(values, weightNotes(pack.model.specHash, vocabulary)));
   io.say(`weights in ${file}; crate-compile build --target onnx --weights ${file} makes a model of them`);
   process.stdout.write(`${JSON.stringify({ weights: file })}\n`);
 }
 /** Text goes to stdout as it is written. */
 async function runSample(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
-  const { vocabulary } = await dataOf(pack, options);
+  const held = trained(pack, options, io);
+  const vocabulary = languageOf(pack.model)?.symbols === 256 ? undefined : held.vocabulary ?? (await dataOf(pack, options, io, held)).vocabulary;
   const engine = await pack.createEngine(options);
-  await engine.setParameters(await loadWeights(pack, options, io));
+  await engine.setParameters(held.values);
   const prompt = options.prompt ?? "\n";
   const bytes = new TextDecoder("utf-8");
   process.stdout.write(prompt);

@@ -1,5 +1,5 @@
 /** Seeded random numbers, the same on every machine, and the initial values of parameters. */
-import type { HostTensor, Init, ParameterDescription, TensorMap } from "./contract.js";
+import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap } from "./contract.js";
 
 /** sfc32. A stream is named, so that adding one does not move the others. */
 export class Random {
@@ -107,13 +107,18 @@ function fill(init: Init, shape: readonly number[], size: number, random: Random
     case "file": return undefined;
   }
 }
-/** Values to start from; each parameter draws from a stream of its own name. Those that come from a file are left out. */
-export function initialise(parameters: readonly ParameterDescription[], seed: number): TensorMap {
+/** Each parameter draws from a stream of its own name. Those that come from a file are left out. */
+export function initialise(parameters: readonly ParameterDescription[], seed: number, fixedSeed = seed): TensorMap {
   const result: Record<string, HostTensor> = Object.create(null);
   for (const p of parameters) {
     const size = p.shape.reduce((a, b) => a * b, 1);
-    const data = fill(p.init, p.shape, size, Random.named(seed, p.name));
+    const data = fill(p.init, p.shape, size, Random.named(p.trainable ? seed : fixedSeed, p.name));
     if (data) result[p.name] = { shape: p.shape, data };
   }
   return result;
 }
+/** Fixed parameters are part of the problem, as its data are: they are drawn with the spec's seed, whatever seed a run has. */
+export const problemSeed = ({ training }: Pick<ModelDescription, "training">): number => training?.seed ?? 1;
+export const fixedValues = (model: Pick<ModelDescription, "parameters" | "training">): TensorMap => initialise(model.parameters.filter((p) => !p.trainable), problemSeed(model));
+/** Values to start from; the seed speaks of what is learned. */
+export const startingValues = (model: Pick<ModelDescription, "parameters" | "training">, seed: number): TensorMap => initialise(model.parameters, seed, problemSeed(model));

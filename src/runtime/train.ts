@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { checkValues, loadCheckpoint, removeUnfinished, saveCheckpoint, type Progress } from "./checkpoint.js";
 import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
-import { createMetrics } from "./metrics.js";
+import { addBatch, createMetrics } from "./metrics.js";
 import { prepare } from "./prepare.js";
-import { initialise, Random } from "./random.js";
+import { Random, startingValues } from "./random.js";
 import { DataError } from "./safetensors.js";
 import { learningRate } from "./schedule.js";
 
@@ -56,10 +56,7 @@ export async function evaluate(engine: TrainingEngine, model: ModelDescription, 
     const batch = prepare(split.batch(indices), model, undefined, fed);
     const { loss, outputs } = await engine.evaluate(batch);
     if (loss !== undefined) { total += loss * indices.length; count += indices.length; }
-    for (const m of metrics) {
-      const [output, target] = [outputs[m.output], batch[m.target]];
-      if (output && target) m.add(output, target);
-    }
+    addBatch(metrics, batch, outputs);
     each?.(batch, outputs);
   }
   return { loss: count > 0 ? total / count : undefined, metrics: Object.fromEntries(metrics.map((m) => [m.name, m.value()])) };
@@ -104,7 +101,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
 
   let progress: Progress = {
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
-    best: undefined, specHash: model.specHash, seed, batch: batchSize,
+    best: undefined, specHash: model.specHash, seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
   };
   if (options.resume) {
     const found = loadCheckpoint(options.out, model.specHash, io.say);
@@ -116,7 +113,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     progress = found.progress;
     io.say(`resumed at step ${progress.step}, epoch ${progress.epoch + 1}`);
   } else {
-    const initial = { ...initialise(model.parameters, seed), ...options.weights };
+    const initial = { ...startingValues(model, seed), ...options.weights };
     const missing = model.parameters.filter((p) => !Object.hasOwn(initial, p.name)).map((p) => p.name);
     if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
     if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);

@@ -233,7 +233,7 @@ class NetworkElaborator {
         for (const [name, binding] of this.outputs) scope.bind(name, binding);
         const params = new Set(this.root.params.map((p) => p.name));
         const [inputs, targets] = [new Set(this.inputs.map((i) => i.name)), this.targets.map((t) => t.name)];
-        this.train = elaborateTrain(m, { ...this.context(state), scope, loss: true }, new Set([...inputs, ...targets, ...params, ...this.outputs.keys()]), inputs, new Set(this.outputs.keys()));
+        this.train = elaborateTrain(m, { ...this.context(state), scope, loss: true }, new Set([...inputs, ...targets, ...params, ...this.outputs.keys()]), inputs);
         return [];
       }
     }

@@ -8,10 +8,12 @@ import type { Expression, TrainClause, TrainDeclaration } from "../syntax/ast.js
 import { trainFault } from "./diagnostics.js";
 import { elaborate, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
 import { nearest } from "../diagnostics/nearest.js";
+import { metricMisfit } from "./metrics.js";
 import type { Context } from "./scope.js";
 
+type Call = Extract<Expression, { readonly kind: "call" }>;
 interface Signature {
-  /** Positional parameters and options: what each takes. */
+  /** What may stand without a name, in order, and what with one. */
   readonly positional: readonly string[];
   readonly options: readonly string[];
   readonly required?: readonly string[];
@@ -36,10 +38,12 @@ const metrics: Readonly<Record<string, Signature>> = {
 const feeds: Readonly<Record<string, Signature>> = {
   random: { positional: ["ratio"], options: ["ratio"] }, normal: { positional: ["std"], options: ["std"] },
 };
-const optimizerOptions: Readonly<Record<string, readonly string[]>> = {
-  sgd: ["rate", "momentum", "weight_decay", "clip"], adam: ["rate", "beta1", "beta2", "epsilon", "weight_decay", "clip"],
-  adamw: ["rate", "beta1", "beta2", "epsilon", "weight_decay", "clip"], lion: ["rate", "beta1", "beta2", "weight_decay", "clip"],
+const byRate = (...options: readonly string[]): Signature => ({ positional: ["rate"], options: ["rate", ...options, "weight_decay", "clip"] });
+const optimizers: Readonly<Record<string, Signature>> = {
+  sgd: byRate("momentum"), adam: byRate("beta1", "beta2", "epsilon"), adamw: byRate("beta1", "beta2", "epsilon"), lion: byRate("beta1", "beta2"),
 };
+const byLength: Signature = { positional: ["length"], options: ["length"] };
+const schedules: { readonly [K in ScheduleStage["kind"]]: Signature } = { warmup: byLength, cosine: byLength, linear: byLength, constant: byLength };
 const keywords = ["data", "augment", "loss", "optimizer", "rate", "batch", "epochs", "steps", "seed", "feed", "metric", "construct"];
 
 class TrainReader {
@@ -70,42 +74,58 @@ class TrainReader {
       const near = nearest(callee.name, Object.keys(table));
       return this.fault(`there is no ${what} ${callee.name}`, callee.span, near ? `did you mean ${near}?` : `there are ${Object.keys(table).join(", ")}`);
     }
+    const given = this.arguments(inner.kind === "call" ? inner : undefined, signature);
+    if (!given) return undefined;
     const positional: PlainValue[] = [];
     const named: Record<string, PlainValue> = {};
-    for (const a of inner.kind === "call" ? inner.args : []) {
-      const value = this.value(a.value, `${callee.name}'s ${a.name?.name ?? "argument"}`);
+    for (const { name, value: e, isNamed } of given) {
+      const value = this.value(e, `${callee.name}'s ${name}`);
       if (value === undefined) return undefined;
-      if (!a.name) {
-        if (positional.length >= signature.positional.length) return this.fault(`${callee.name} takes ${signature.positional.length} argument${signature.positional.length === 1 ? "" : "s"}`, a.span);
-        positional.push(value);
-      } else if (!signature.options.includes(a.name.name)) {
-        const near = nearest(a.name.name, signature.options);
-        return this.fault(`${callee.name} has no option ${a.name.name}`, a.span, near ? `did you mean ${near}?` : `its options are ${signature.options.join(", ") || "none"}`);
-      } else named[a.name.name] = value;
+      if (isNamed) named[name] = value;
+      else positional.push(value);
     }
     const missing = signature.required?.find((r) => named[r] === undefined);
     if (missing) return this.fault(`${callee.name} needs ${missing}`, callee.span, `${callee.name}(${missing}: …)`);
     return { name: callee.name, positional, named };
   }
+  /** What each argument of a call is, each given once; without a call there is none. */
+  private arguments(call: Call | undefined, { positional, options }: Signature): readonly { readonly name: string; readonly value: Expression; readonly isNamed: boolean; readonly span: Span }[] | undefined {
+    const given: { name: string; value: Expression; isNamed: boolean; span: Span }[] = [];
+    if (!call) return given;
+    const fn = call.callee.name;
+    for (const { name: word, value, span } of call.args) {
+      const name = word?.name ?? positional[given.filter((g) => !g.isNamed).length];
+      if (name === undefined) {
+        const names = [...new Set([...positional, ...options])];
+        const spelt = call.args.map((a, i) => `${a.name?.name ?? names[i]}: ${textOf(a.value)}`).join(", ");
+        const count = positional.length === 0 ? "no argument" : `${positional.length} argument${positional.length === 1 ? "" : "s"}`;
+        return this.fault(`${fn} takes ${count}${options.some((o) => !positional.includes(o)) ? " without a name" : ""}`, span, options.length < call.args.length ? undefined : `with names: ${fn}(${spelt})`);
+      }
+      if (word && !options.includes(name)) {
+        const near = nearest(name, options);
+        return this.fault(`${fn} has no option ${name}`, span, near ? `did you mean ${near}?` : `its options are ${options.join(", ") || "none"}`);
+      }
+      if (given.some((g) => g.name === name)) return this.fault(`${fn}'s ${name} is given twice`, span, "keep one of the two");
+      given.push({ name, value, isNamed: word !== undefined, span });
+    }
+    return given;
+  }
   optimizer(e: Expression): OptimizerProgram | undefined {
     const inner = strip(e);
     const callee = inner.kind === "call" ? inner.callee : undefined;
-    const known = callee && Object.hasOwn(optimizerOptions, callee.name) ? optimizerOptions[callee.name] : undefined;
+    const known = callee && Object.hasOwn(optimizers, callee.name) ? optimizers[callee.name] : undefined;
     if (!callee || !known || inner.kind !== "call") {
       const name = callee?.name ?? "";
-      const near = nearest(name, Object.keys(optimizerOptions));
+      const near = nearest(name, Object.keys(optimizers));
       return this.fault(name ? `there is no optimizer ${name}` : "an optimizer is a call", e.span, near ? `did you mean ${near}?` : "optimizer adamw(rate: 1e-3)");
     }
     const given: Record<string, number> = {};
-    for (const a of inner.args) {
-      const option = a.name?.name ?? "rate";
-      if (!known.includes(option)) {
-        const near = nearest(option, known);
-        return this.fault(`${callee.name} has no option ${option}`, a.span, near ? `did you mean ${near}?` : `its options are ${known.join(", ")}`);
-      }
-      const n = this.number(a.value, option);
+    const args = this.arguments(inner, known);
+    if (!args) return undefined;
+    for (const { name: option, value, span } of args) {
+      const n = this.number(value, option);
       if (n === undefined) return undefined;
-      if (n < 0 || !Number.isFinite(n)) return this.fault(`${option} must not be negative`, a.span);
+      if (n < 0 || !Number.isFinite(n)) return this.fault(`${option} must not be negative`, span);
       given[option] = n;
     }
     const rate = given["rate"];
@@ -121,13 +141,14 @@ class TrainReader {
   stage(e: Expression): ScheduleStage | undefined {
     const inner = strip(e);
     const name = inner.kind === "call" ? inner.callee.name : inner.kind === "name" ? inner.name : "";
-    const stages = ["warmup", "cosine", "linear", "constant"] as const;
-    const kind = stages.find((s) => s === name);
-    if (!kind) {
-      const near = nearest(name, stages);
+    if (!Object.hasOwn(schedules, name)) {
+      const near = nearest(name, Object.keys(schedules));
       return this.fault(`there is no schedule ${name || "like this"}`, e.span, near ? `did you mean ${near}?` : "rate warmup(5) then cosine");
     }
-    const arg = inner.kind === "call" ? inner.args[0] : undefined;
+    const kind = name as ScheduleStage["kind"];
+    const args = this.arguments(inner.kind === "call" ? inner : undefined, schedules[kind]);
+    if (!args) return undefined;
+    const [arg] = args;
     const length = arg && this.duration(arg.value);
     if (arg && !length) return undefined;
     if (kind === "warmup") return length ? { kind, length } : this.fault("warmup needs a length", e.span, "warmup(5), in epochs, or warmup(100 steps)");
@@ -151,7 +172,7 @@ class TrainReader {
 }
 
 /** `names`: what may be referred to by name: inputs, targets, outputs, parameters. */
-export function elaborateTrain(train: TrainDeclaration, context: Context, names: ReadonlySet<string>, inputs: ReadonlySet<string>, outputs: ReadonlySet<string>): TypedTrain | undefined {
+export function elaborateTrain(train: TrainDeclaration, context: Context, names: ReadonlySet<string>, inputs: ReadonlySet<string>): TypedTrain | undefined {
   const reader = new TrainReader(context, names);
   const seen = new Set<string>();
   let data: PlainCall = { name: "none", positional: [], named: {} };
@@ -185,9 +206,8 @@ export function elaborateTrain(train: TrainDeclaration, context: Context, names:
       case "metric": for (const v of clause.values) {
         const c = reader.call(v, metrics, "metric");
         if (!c) continue;
-        const [output] = c.positional;
-        if (c.positional.length < 2) reader.fault(`${c.name} takes an output and a target`, v.span, `${c.name}(logits, label)`);
-        else if (typeof output !== "object" || !outputs.has(output.reference)) reader.fault(`${c.name}'s first argument must be an output of the network`, v.span);
+        const misfit = metricMisfit(c, context);
+        if (misfit) reader.fault(misfit.problem, v.span, misfit.hint);
         else metric.push(c);
       } break;
       case "feed": {

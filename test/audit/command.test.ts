@@ -53,6 +53,19 @@ describe("crate-compile audit", () => {
     expect(run.stderr).toContain("no tensor X; it has Y");
     expect(failing("audit", file).stderr).toContain("--data");
   });
+  it("makes data from the dictionary that each file of weights holds", () => {
+    const lasso = join(folder, "lasso.srr");
+    writeFileSync(lasso, `network Lasso { dim m = 6, q = 9 input y: real[m] target t: real[q] param A: real[m, q] fixed init normal(0.4) var x: real[q] = 0
+      step shrink { minimize 0.5*sq_norm(y - A*x) + 0.1*norm1(x) by proximal_gradient(rate: 0.1) } output z: real[q] = x
+      train { data synthetic sparse_codes(dictionary: A, sparsity: 0.3, noise: 0.01, size: 40) loss mse(z, t) seed 1 } }`);
+    const weights = ["a", "b"].map((name) => {
+      const path = join(folder, `${name}.safetensors`);
+      writeFileSync(path, writeSafetensors({ A: { shape: [6, 9], data: Float64Array.from({ length: 54 }, () => random.normal()) } }, {}));
+      return path;
+    });
+    const runs = (...files: string[]) => JSON.parse(command("audit", lasso, "--json", ...files.flatMap((f) => ["--weights", f]))).runs;
+    expect(runs(...weights)).toEqual(weights.flatMap((w) => runs(w)));
+  });
   it("says which target the data lacks where the exact step needs one", () => {
     writeFileSync(join(folder, "points.safetensors"), writeSafetensors({ x: { shape: [6, 2], data: Float64Array.from({ length: 12 }, () => random.normal()) } }, {}));
     const run = failing("audit", "examples/redunet.srr", "--set", "L=1", "--data", join(folder, "points.safetensors"));

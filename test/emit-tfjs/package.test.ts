@@ -1,12 +1,13 @@
 /** Whole packages: strict TypeScript, programs that run on their own, a run that resumes to the same numbers. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { build } from "../../src/cli/commands/build.js";
-import { initialise } from "../../src/runtime/random.js";
+import { fixedValues, startingValues } from "../../src/runtime/random.js";
 import { loadData } from "../../src/runtime/data/load.js";
+import { writeSafetensors } from "../../src/runtime/safetensors.js";
 import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { train } from "../../src/runtime/train.js";
 import { compileSpec } from "../support/build.js";
@@ -23,12 +24,22 @@ const packages = [
   { name: "lista", target: "tfjs", file: "examples/lista.srr", set: [] },
   { name: "redunet", target: "tfjs", file: "examples/redunet.srr", set: ["L=3"] },
   { name: "tost", target: "tfjs", file: "examples/tost.srr", set: ["d=16", "K=2", "p=8", "L=2"] },
+  { name: "weighted", target: "tfjs", file: "examples/lista.srr", set: [], weights: "lista.safetensors" },
 ] as const;
+const pictured = `network N { input image: real[3, 8, 8] target label: class[2]
+  output logits: real[2] = image |> patches(4) |> mean_columns |> linear(2)
+  train { data images("pictures") loss cross_entropy(logits, label) optimizer sgd(rate: 0.1) batch 2 steps 1 } }`;
 
 describe("generated packages", () => {
   beforeAll(async () => {
+    mkdirSync(folder, { recursive: true });
+    const lista = describeNetwork(compileSpec(readFileSync("examples/lista.srr", "utf8")));
+    writeFileSync(join(folder, "lista.safetensors"), writeSafetensors(startingValues(lista, 5)));
     for (const p of packages) {
-      await build(p.file, { target: p.target, out: join(folder, p.name), set: p.set, optimize: "1", ...("preset" in p ? { preset: p.preset } : {}) });
+      await build(p.file, {
+        target: p.target, out: join(folder, p.name), set: p.set, optimize: "1",
+        ...("preset" in p ? { preset: p.preset } : {}), ...("weights" in p ? { weights: join(folder, p.weights) } : {}),
+      });
     }
   }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -50,6 +61,22 @@ describe("generated packages", () => {
       expect(text, f).not.toMatch(/\beval\(|new Function\(/);
       expect(text, f).not.toContain(resolve("."));
     }
+  });
+  it("keep the weights that they are built with where export does not write, and say so", () => {
+    expect(readdirSync(join(folder, "weighted"))).toContain("start.safetensors");
+    expect(readdirSync(join(folder, "weighted"))).not.toContain("weights.safetensors");
+    for (const name of ["train", "evaluate", "export"]) expect(readFileSync(join(folder, "weighted", "src", `${name}.ts`), "utf8")).toContain('join(folder, "start.safetensors")');
+    expect(readFileSync(join(folder, "weighted", "README.md"), "utf8")).toContain("built with weights, `start.safetensors`");
+    expect(readFileSync(join(folder, "lista", "src", "train.ts"), "utf8")).not.toContain("start.safetensors");
+  });
+  it("name a folder of data by the way from themselves to it", async () => {
+    const specs = join(folder, "specs");
+    mkdirSync(join(specs, "pictures"), { recursive: true });
+    writeFileSync(join(specs, "pictured.srr"), pictured);
+    await build(join(specs, "pictured.srr"), { target: "tfjs", out: join(folder, "deep", "pictured"), set: [], optimize: "1" });
+    const { training } = JSON.parse(readFileSync(join(folder, "deep", "pictured", "model.json"), "utf8"));
+    expect(training.data.positional).toEqual(["../../specs/pictures"]);
+    rmSync(join(folder, "deep"), { recursive: true });
   });
   it("train, evaluate and export on their own, with both engines", () => {
     const { status } = node([resolve("node_modules/typescript/bin/tsc")], join(folder, "crate"));
@@ -83,7 +110,7 @@ describe("a run in TensorFlow.js", () => {
     const model = { ...describeNetwork(network), specHash: "a".repeat(64) };
     const code = await modelOf(network);
     const data = await loadData(model.training?.data ?? { name: "", positional: [], named: {} },
-      { model, baseDirectory: ".", parameters: initialise(model.parameters.filter((p) => !p.trainable), model.seed) });
+      { model, baseDirectory: ".", parameters: fixedValues(model) });
     const run = async (out: string, stopAfter: number | undefined, resume: boolean) => {
       const engine = await createTfjsEngine(model, code, await backend());
       let steps = 0;

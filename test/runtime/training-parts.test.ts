@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { HostTensor, ParameterDescription, ScheduleStage } from "../../src/runtime/contract.js";
 import { ArgumentFault, parseArguments } from "../../src/runtime/arguments.js";
-import { createMetrics } from "../../src/runtime/metrics.js";
+import { addBatch, createMetrics } from "../../src/runtime/metrics.js";
 import { hide, prepare } from "../../src/runtime/prepare.js";
 import { initialise, Random } from "../../src/runtime/random.js";
 import { learningRate } from "../../src/runtime/schedule.js";
@@ -179,6 +179,13 @@ describe("metrics", () => {
     const data = Array.from({ length: 40 }, (_, i) => [0, 1, 2, 3].map((j) => (j === (i % 2) * 2 || j === (i % 2) * 2 + 1 ? r.normal() : 0.01 * r.normal()))).flat();
     expect(measure("nearest_subspace", [[floats([40, 4], ...data), labels(...Array.from({ length: 40 }, (_, i) => i % 2))]], { components: 2 })).toBe(1);
     expect(measure("nearest_subspace", [[floats([40, 4], ...data), labels(...Array.from({ length: 40 }, (_, i) => Math.floor(i / 20)))]], { components: 2 })).toBeLessThan(0.8);
+  });
+  it("compare outputs, inputs and targets in either place, and refuse a value that is not there", async () => {
+    const of = (...names: string[]) => call("mse", names.map((reference) => ({ reference })));
+    const metrics = createMetrics([of("x", "z"), of("z", "t"), of("z", "x")]);
+    addBatch(metrics, { x: floats([1, 2], 1, 2), t: floats([1, 2], 5, 5) }, { z: floats([1, 2], 2, 4) });
+    expect(metrics.map((m) => [m.name, m.value()])).toEqual([["mse_x", 2.5], ["mse_z_t", 5], ["mse_z_x", 2.5]]);
+    await expectDataError(() => addBatch(metrics, { x: floats([1, 2], 1, 2) }, { z: floats([1, 2], 2, 4) }), "mse_z_t needs t");
   });
   it("of another name is refused", async () => {
     for (const name of ["f1", "constructor"]) await expectDataError(() => createMetrics([call(name)]), `no metric ${name}`);

@@ -5,7 +5,7 @@ import { describe as describeModel } from "../../src/network/describe.js";
 import type { ModelDescription, TrainingEngine } from "../../src/runtime/contract.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import type { DataSet } from "../../src/runtime/data/dataset.js";
-import { initialise } from "../../src/runtime/random.js";
+import { fixedValues } from "../../src/runtime/random.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
 import { compileSpec } from "./build.js";
@@ -47,10 +47,9 @@ export async function trainingOf(spec: string, settings: Readonly<Record<string,
   const lower = (options: Parameters<typeof lowerNetwork>[1]) => lowerNetwork(network.unrolled, { loss: true, ...options });
   const models = trainingModels(lower({ training: true }), lower({}), model, {}, "test", lower({ probe: true }));
   const engine = await createOrtEngine(ort as unknown as Ort, model, models, { threads: 1 });
-  const fixed = initialise(model.parameters.filter((p) => !p.trainable), model.seed);
   const call = model.training?.data;
   if (!call) throw new Error("the spec has no data");
-  return { model, engine, data: await loadData(call, { model, baseDirectory: ".", parameters: fixed }) };
+  return { model, engine, data: await loadData(call, { model, baseDirectory: ".", parameters: fixedValues(model) }) };
 }
 /** A console that keeps what it hears. */
 export function quiet(interrupted: () => boolean = () => false): { readonly said: string[]; readonly say: (text: string) => void; readonly interrupted: () => boolean } {

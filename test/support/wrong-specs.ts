@@ -11,6 +11,8 @@ const heads = (clauses: string): string => `
 network Heads { dim d = 6, p = 2, n = 5, K = 3 index k in 1..K input X: real[d, n] var Z: real[d, n] = X
   layer l repeat 1 { param U[k]: real[d, p] step s { minimize 0.5*sum(k) sq_norm(U[k]'*Z) by gradient(rate: 0.1) ${clauses} } }
   output z: real[d, n] = Z }`;
+const trained = (clauses: string): string =>
+  `network N { dim q = 3 input y: real[q] target t: real[q] target c: class[q] param W: real[q, q] output z: real[q] = W*y train { data mnist loss mse(z, t) ${clauses} } }`;
 
 export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2001", what: "a name that is not there", text: step("minimize 0.5*sq_norm(y - A*x) + ⟦lamda⟧*norm1(x) by proximal_gradient(rate: 0.1)") },
@@ -36,6 +38,11 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2014", what: "a step size that is missing", text: step("minimize 0.5*sq_norm(y - A*x) by ⟦gradient⟧") },
   { code: "SRR2015", what: "a lemma with sides of two shapes", text: `lemma l(X: real[d, n]): ⟦X⟧ ~ X'\n${heads("")}` },
   { code: "SRR2016", what: "an optimizer that is not there", text: "network N { dim q = 3 input y: real[q] target t: real[q] param W: real[q, q] output z: real[q] = W*y train { data mnist loss mse(z, t) optimizer ⟦adamax(rate: 1)⟧ batch 4 epochs 1 } }" },
+  { code: "SRR2016", what: "an option of an optimizer without its name", text: trained("optimizer sgd(0.1, ⟦0.9⟧)") },
+  { code: "SRR2016", what: "an argument that is given twice", text: trained("augment random_crop(2, ⟦padding: 3⟧)") },
+  { code: "SRR2016", what: "a schedule with two lengths", text: trained("rate warmup(1, ⟦2⟧) then cosine") },
+  { code: "SRR2016", what: "a metric that does not fit its values", text: trained("metric mse(z, t), ⟦mse(z, c)⟧, accuracy(z, c)") },
+  { code: "SRR2016", what: "a metric of scores for what has no labels", text: trained("metric mse(y, z), ⟦perplexity(z, t)⟧") },
   { code: "SRR2017", what: "an assignment to what is no variable", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) } ⟦y⟧ = y") },
   { code: "SRR3001", what: "a lemma that matches nothing", text: `lemma nothing(X: real[n, n]): inv(I + X) ~ I - X\n${heads("using ⟦nothing⟧")}` },
   { code: "SRR3002", what: "a gradient that does not exist", text: lasso("step s { minimize 0.5*sq_norm(y - A*x) + ⟦norm0(x)⟧^2 by gradient(rate: 0.1) }") },

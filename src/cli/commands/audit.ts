@@ -7,6 +7,7 @@ import { auditText } from "../../audit/audit-text.js";
 import type { CompiledNetwork } from "../../compile.js";
 import { describe } from "../../network/describe.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
+import type { Held } from "../../runtime/weights.js";
 import { auditColumns, auditRows, csv } from "../../audit/csv.js";
 import { type AuditData, auditData } from "../audit-data.js";
 import { UserFault } from "../faults.js";
@@ -25,10 +26,11 @@ interface AuditCommand extends SpecOptions {
   readonly csv?: string;
   readonly force?: boolean;
 }
-export interface AuditRun {
+export interface AuditRun extends Held {
   /** `initial values`, or the file's name. */
   readonly weights: string;
-  readonly values: TensorMap;
+  /** As the network that holds these values sees it. */
+  readonly data: AuditData;
   readonly audit: Audit;
 }
 /** Parameters that construction fills are not needed to begin with. */
@@ -38,7 +40,7 @@ function withoutCaptures(network: CompiledNetwork): CompiledNetwork {
 }
 function initial(network: CompiledNetwork, description: ModelDescription): TensorMap {
   const own = new Set(network.unrolled.parameters.map((p) => p.name));
-  return weightsFor(network, { ...description, parameters: description.parameters.filter((p) => own.has(p.name)) }, undefined);
+  return weightsFor({ ...description, parameters: description.parameters.filter((p) => own.has(p.name)) }, undefined).values;
 }
 
 /** Every step on real tokens: exact, after each lemma, as built. */
@@ -56,23 +58,24 @@ export async function audit(file: string, options: AuditCommand): Promise<void> 
   // The start is what weights are compared with, in pictures; without weights it is all there is.
   const start = files.length === 0 || (wantsPictures(options) && !fromFile)
     ? [{ weights: `initial values (seed ${seed})`, values: initial(construct ? withoutCaptures(network) : network, description) }] : [];
-  const runs = [...start, ...files.map((f, i) => ({ weights: nameOf(f, i, files), values: weightsFor(network, description, f) }))];
-  const data = await auditData(description, {
-    seed, specFile: file, whole: network.unrolled.batchDim !== undefined, construct, weights: runs[0]?.values ?? {},
-    ...(options.data === undefined ? {} : { data: options.data }), ...(options.samples === undefined ? {} : { samples: options.samples }),
-  });
-  const audited = runs.map((run): AuditRun => ({
-    ...run,
-    audit: measured(network, data, {
+  const runs = [...start, ...files.map((f, i) => ({ weights: nameOf(f, i, files), ...weightsFor(description, f) }))];
+  const audited: AuditRun[] = [];
+  for (const run of runs) {
+    const data = await auditData(description, {
+      seed, specFile: file, whole: network.unrolled.batchDim !== undefined, construct, held: run,
+      ...(options.data === undefined ? {} : { data: options.data }), ...(options.samples === undefined ? {} : { samples: options.samples }),
+    });
+    const found = measured(network, data, {
       weights: run.values, batch: data.batch, samples: data.samples, construct,
       observer: (sample) => { if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${run.weights}: sample ${sample + 1} of ${data.samples}`); },
-    }),
-  }));
+    });
+    audited.push({ ...run, data, audit: found });
+  }
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   if (audited.every((r) => r.audit.steps.length === 0)) say("the network has no step; there is nothing to audit");
-  if (wantsPictures(options)) await writePictures(network, audited, data, construct, file, options);
-  if (options.json) result(`${JSON.stringify(auditJson(network.typed.name, data.name, audited), numbers, 2)}\n`);
-  else result(audited.map((r) => auditText(r.audit, `${data.name}, ${r.weights}`)).join("\n"));
+  if (wantsPictures(options)) await writePictures(network, audited, construct, file, options);
+  if (options.json) result(`${JSON.stringify(auditJson(network.typed.name, audited), numbers, 2)}\n`);
+  else result(audited.map((r) => auditText(r.audit, `${r.data.name}, ${r.weights}`)).join("\n"));
 }
 const wantsPictures = (o: AuditCommand): boolean => o.report !== undefined || o.figures !== undefined || o.csv !== undefined;
 /** The file's name, with its folder where two are called alike. */
@@ -86,17 +89,17 @@ const isOurs = (path: string): boolean => {
 };
 
 async function writePictures(
-  network: CompiledNetwork, runs: readonly AuditRun[], data: AuditData, construct: boolean, file: string, options: AuditCommand,
+  network: CompiledNetwork, runs: readonly AuditRun[], construct: boolean, file: string, options: AuditCommand,
 ): Promise<void> {
   const [{ auditFigures }, { picturesOf }, { reportHtml }] = await Promise.all([import("../../audit/figures.js"), import("../../audit/pictures.js"), import("../../audit/report.js")]);
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
   const named = runs.map((r) => ({ name: r.weights, audit: r.audit }));
-  const samples = network.unrolled.batchDim === undefined ? Math.min(mostPictured, data.samples) : 1;
-  const sampled = runs.flatMap((r) => Array.from({ length: samples }, (_, sample) => ({ weights: r.weights, sample, pictures: picturesOf(network, r.values, data.batch, sample, construct) })));
+  const samples = network.unrolled.batchDim === undefined ? Math.min(mostPictured, ...runs.map((r) => r.data.samples)) : 1;
+  const sampled = runs.flatMap((r) => Array.from({ length: samples }, (_, sample) => ({ weights: r.weights, sample, pictures: picturesOf(network, r.values, r.data.batch, sample, construct) })));
   const figures = auditFigures(named, sampled);
   const table = csv(auditColumns, runs.flatMap((r) => auditRows(r.weights, r.audit)));
   if (options.report !== undefined) {
-    const page = reportHtml({ network: network.typed.name, file: basename(file), data: data.name, samples: data.samples, runs: named, figures, compiler: packageVersion() });
+    const page = reportHtml({ network: network.typed.name, file: basename(file), data: runs[0]?.data.name ?? "", samples: runs[0]?.data.samples ?? 0, runs: named, figures, compiler: packageVersion() });
     writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), options.force ?? false, isOurs);
     say(`${options.report}: ${figures.length} figures`);
   }
@@ -117,8 +120,8 @@ function measured(network: CompiledNetwork, data: AuditData, options: AuditOptio
     throw error;
   }
 }
-const auditJson = (network: string, data: string, runs: readonly AuditRun[]): object => ({
-  network, data, samples: runs[0]?.audit.samples, runs: runs.map((r) => ({ weights: r.weights, steps: r.audit.steps })),
+const auditJson = (network: string, runs: readonly AuditRun[]): object => ({
+  network, data: runs[0]?.data.name, samples: runs[0]?.audit.samples, runs: runs.map((r) => ({ weights: r.weights, steps: r.audit.steps })),
 });
 /** JSON has no infinity; the word is better than null. */
 const numbers = (_key: string, v: unknown): unknown => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v);

@@ -5,9 +5,10 @@ import type { CompiledNetwork } from "../../compile.js";
 import { DiagnosticError } from "../../diagnostics/declare.js";
 import { toJson } from "../../diagnostics/render.js";
 import { describe, initialValues } from "../../network/describe.js";
-import { resolveWeights, storedShape } from "../../network/weights.js";
+import { storedShape } from "../../network/weights.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
 import { readSafetensors } from "../../runtime/safetensors.js";
+import { type Held, readWeights } from "../../runtime/weights.js";
 import { columnsOf, passSavings, passTable } from "../../explain/pass-table.js";
 import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
 import { buildOnnx, onnxGraphOf, optimisedGraphOf } from "../../targets.js";
@@ -35,25 +36,21 @@ export function specHash(sources: ReadonlyMap<string, string>): string {
   for (const text of sources.values()) hash.update(text).update("\0");
   return hash.digest("hex");
 }
-export function readTensors(file: string): TensorMap {
+function readBytes(file: string): Uint8Array {
   try {
     if (statSync(file).isDirectory()) throw new UserFault(`${file} is a folder; name a .safetensors file`);
-    return readSafetensors(readFileSync(file), file);
+    return readFileSync(file);
   } catch (error) {
     throw worldFault(error, `cannot read ${file}`);
   }
 }
+export const readTensors = (file: string): TensorMap => readSafetensors(readBytes(file), file);
 /** The weights of a file for this network, or the seeded initial values. */
-export function weightsFor(network: CompiledNetwork, description: ModelDescription, file: string | undefined): TensorMap {
-  if (file === undefined) {
-    const missing = description.parameters.filter((p) => p.init.kind === "file").map((p) => p.name);
-    if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
-    return initialValues(description, description.seed);
-  }
-  const { values, faults, unused } = resolveWeights(network.unrolled.parameters, readTensors(file));
-  if (faults.length > 0) throw new UserFault(`${file} does not fit, nothing was loaded:\n${faults.map((f) => `  ${f.parameter}: ${f.reason}`).join("\n")}`);
-  if (unused.length > 0) say(`warning: ${file} has tensors that nothing uses: ${unused.join(", ")}`);
-  return values;
+export function weightsFor(description: ModelDescription, file: string | undefined): Held {
+  if (file !== undefined) return readWeights(description.parameters, readBytes(file), file, say);
+  const missing = description.parameters.filter((p) => p.init.kind === "file").map((p) => p.name);
+  if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
+  return { values: initialValues(description, description.seed) };
 }
 
 type PassSavings = ReturnType<typeof passSavings>;
@@ -81,8 +78,9 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   try {
     switch (options.target) {
       case "onnx": {
+        const { values, vocabulary } = weightsFor(description, options.weights);
         const files = buildOnnx(network, {
-          description, weights: weightsFor(network, description, options.weights), spec: text, version: packageVersion(),
+          description, weights: values, ...(vocabulary ? { vocabulary } : {}), spec: text, version: packageVersion(),
           fileName: basename(options.out), probe: options.probe ?? false, level: levelOf(options), ...(options.opset === undefined ? {} : { opset: options.opset }),
         });
         writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), options.force ?? false, isOurModel);
@@ -91,7 +89,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
       case "tfjs": case "onnx-train":
         (await import("../packages.js")).writePackage(network, description, {
           text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train", level: levelOf(options),
-          weights: options.weights === undefined ? undefined : weightsFor(network, description, options.weights),
+          weights: options.weights === undefined ? undefined : weightsFor(description, options.weights),
         });
         break;
     }

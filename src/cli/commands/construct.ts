@@ -4,10 +4,11 @@ import { describe } from "../../network/describe.js";
 import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
 import { saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
-import { createMetrics } from "../../runtime/metrics.js";
+import { addBatch, createMetrics } from "../../runtime/metrics.js";
 import { prepare } from "../../runtime/prepare.js";
-import { initialise, Random } from "../../runtime/random.js";
+import { Random, startingValues } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
+import { weightNotes } from "../../runtime/weights.js";
 import { evaluateGraph } from "../../tensor/evaluate-graph.js";
 import { graphOf } from "../../targets.js";
 import { chooseSamples, specData } from "../audit-data.js";
@@ -33,8 +34,8 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const hash = specHash(compilation.sources);
   const description = describe(unrolled, { compiler: packageVersion(), specHash: hash, seed, ...(options.preset === undefined ? {} : { preset: options.preset }) });
   const names = new Set(captured.map((p) => p.name));
-  const others = initialise(description.parameters.filter((p) => !names.has(p.name)), seed);
-  const data = await specData(description, { specFile: file, weights: others, ...(options.data === undefined ? {} : { data: options.data }) });
+  const others = startingValues({ ...description, parameters: description.parameters.filter((p) => !names.has(p.name)) }, seed);
+  const data = await specData(description, { specFile: file, held: { values: others }, ...(options.data === undefined ? {} : { data: options.data }) });
   const count = Math.min(options.samples ?? data.train.size, data.train.size);
   // As the built network will see them: normalised where the spec says so, drawn inputs drawn.
   const batchOf = (split: typeof data.train, samples: number): TensorMap =>
@@ -51,18 +52,16 @@ export async function construct(file: string, options: ConstructOptions): Promis
     weights[p.name] = { shape: storedShape(p), data: Float64Array.from(found.data) };
   }
   // A metric adds up what it is shown, so each split has its own.
-  const score = (batch: TensorMap, outputs: ReadonlyMap<string, HostTensor>): Record<string, number> =>
-    Object.fromEntries(createMetrics(description.training?.metrics ?? []).flatMap((metric) => {
-      const [o, t] = [outputs.get(metric.output), batch[metric.target]];
-      if (!o || !t) return [];
-      metric.add(o, t);
-      return [[metric.name, metric.value()] as const];
-    }));
+  const score = (batch: TensorMap, outputs: ReadonlyMap<string, HostTensor>): Record<string, number> => {
+    const metrics = createMetrics(description.training?.metrics ?? []);
+    addBatch(metrics, batch, Object.fromEntries(outputs));
+    return Object.fromEntries(metrics.map((m) => [m.name, m.value()]));
+  };
   const scores = { train: score(train, built), test: score(test, evaluateGraph(graphOf(network, {}), { inputs: test, parameters: weights })) };
   const seconds = (Date.now() - started) / 1000;
   const weightsFile = join(options.out, "weights.safetensors");
-  writeAtomically(weightsFile, writeSafetensors(weights, { specHash: hash }));
-  const progress = { step: 0, epoch: 0, position: 0, epochRandom: [1, 2, 3, 1], random: [1, 2, 3, 1], best: undefined, specHash: hash, seed, batch: count };
+  writeAtomically(weightsFile, writeSafetensors(weights, weightNotes(hash, data.vocabulary)));
+  const progress = { step: 0, epoch: 0, position: 0, epochRandom: [1, 2, 3, 1], random: [1, 2, 3, 1], best: undefined, specHash: hash, seed, batch: count, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}) };
   saveCheckpoint(options.out, "last", { progress, parameters: weights, state: {} });
   const show = (m: Readonly<Record<string, number>>): string => Object.entries(m).map(([k, v]) => `${k} ${v.toFixed(4)}`).join(", ") || "no metric";
   say(`${unrolled.name}: ${captured.length} parameters built from ${count} samples of ${data.name} in ${seconds.toFixed(1)} s; train ${show(scores.train)}; held out ${show(scores.test)}`);

@@ -83,6 +83,7 @@ function gradientGraph(forward: Graph, learned: readonly string[], level: Optimi
   const leaves = graph.nodes.filter((n) => n.op === "parameter").map((n) => n.id);
   return optimise(prune({ nodes: graph.nodes, outputs: [loss, ...outputs] }, leaves), level, undefined, gradientPasses);
 }
+type ParameterNode = Extract<TensorNode, { readonly op: "parameter" }>;
 const gradientName = (name: string): string => `gradient/${name}`;
 /** What the passes save in the gradients of a step, and in the step with them. */
 export function gradientSavings(lowered: Graph, parameters: readonly ParameterDescription[], level: OptimisationLevel): Optimised["report"] {
@@ -151,22 +152,27 @@ function packsOf(learned: readonly ParameterDescription[], leaves: ReadonlyMap<s
   });
 }
 
-/** `lowered` has the output "loss". Learned parameters are updated; the others are inputs too, unchanged. */
+/**
+ * `lowered` has the output "loss". Learned parameters are updated, those on which the loss does not depend too: their gradient is zero, and
+ * decay and moments act on them as on any other. The others are inputs too, unchanged.
+ */
 export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram, level: OptimisationLevel): TrainingGraph {
   const { graph: forward, drawn } = drawDropout(lowered);
   const present = new Set(forward.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
-  const learned = parameters.filter((p) => p.trainable && present.has(p.name));
-  const { graph } = gradientGraph(forward, learned.map((p) => p.name), level);
+  const learned = parameters.filter((p) => p.trainable);
+  const { graph } = gradientGraph(forward, learned.filter((p) => present.has(p.name)).map((p) => p.name), level);
   const leaves = new Map(graph.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
   const nodes = new Map(graph.outputs.map((o) => [o.name, o.node]));
   const loss = graph.outputs[0] as Graph["outputs"][number];
   const b = GraphBuilder.from(graph);
   b.path = "update";
+  const axesOf = (p: ParameterDescription): readonly Axis[] => p.shape.map((size, i) => ({ name: `axis${i + 1}`, size: dimNumber(size) }));
+  for (const p of learned) if (!leaves.has(p.name)) leaves.set(p.name, b.node(b.parameter(p.name, axesOf(p))) as ParameterNode);
   const rate = b.input(stepScalars.learningRate, [], "float");
   const corrections = [b.input(stepScalars.correction1, [], "float"), b.input(stepScalars.correction2, [], "float")] as const;
   const packs = packsOf(learned, leaves, level).map((members) => new Pack(b, members.map((p) => ({ ...p, leaf: leaves.get(p.name) as TensorNode }))));
   const raw = packs.map((pack) => {
-    const g = pack.join(pack.members.map((p) => nodes.get(gradientName(p.name)) as number));
+    const g = pack.join(pack.members.map((p) => nodes.get(gradientName(p.name)) ?? b.fill(0, p.leaf.axes)));
     // A positive parameter is learned as its logarithm.
     return pack.positive ? b.binary("multiply", g, pack.theta) : g;
   });

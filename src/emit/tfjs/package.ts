@@ -36,7 +36,9 @@ export interface PackageInput extends ModelInput {
   readonly spec: string;
   /** Files of the ONNX engine, where the package has it. */
   readonly onnx?: readonly PackageFile[];
-  /** Other files (weights, data). */
+  /** A file of weights that training starts from, where the package is built with one. */
+  readonly weights?: Uint8Array;
+  /** Other files (data). */
   readonly files: readonly PackageFile[];
 }
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -104,6 +106,8 @@ function packageJson(input: PackageInput, versions: PackageSources["versions"]):
     devDependencies: pick(["@types/node", "typescript"]),
   }, null, 2)}\n`;
 }
+/** Not `weights.safetensors`: that is what export writes. */
+const startFile = "start.safetensors";
 const compilerOptions = {
   target: "ES2022", lib: ["ES2023"], module: "NodeNext", moduleResolution: "NodeNext", outDir: "dist", rootDir: "src", declaration: true, strict: true,
   noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true, skipLibCheck: true, types: ["node"],
@@ -115,7 +119,9 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   const { description } = input;
   const ort = input.onnx !== undefined;
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
+  const weights = input.weights ? { weights: startFile } : {};
   const readme = render("README.md", {
+    ...weights,
     sample: languageOf(description) !== undefined, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
     counts: `${learned.toLocaleString("en-US")} learned numbers.`,
     equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
@@ -136,8 +142,8 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
     textOf("src/description.ts", render("description.ts", {})),
     textOf("src/engine.ts", render("engine.ts", { ort })),
     textOf("src/index.ts", render("index.ts", {})),
-    ...Object.entries(programsOf(description)).map(([name, what]) => textOf(`src/${name}.ts`, render("program.ts", { name, what }))),
+    ...Object.entries(programsOf(description)).map(([name, what]) => textOf(`src/${name}.ts`, render("program.ts", { name, what, ...weights }))),
     ...runtime.map(([path, text]) => textOf(`src/runtime/${path}`, text)),
-    ...(input.onnx ?? []), ...input.files,
+    ...(input.onnx ?? []), ...(input.weights ? [{ path: startFile, bytes: input.weights }] : []), ...input.files,
   ];
 }

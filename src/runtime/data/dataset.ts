@@ -20,8 +20,10 @@ export interface SourceContext {
   readonly model: ModelDescription;
   /** Where relative paths start. */
   readonly baseDirectory: string;
-  /** Fixed parameters that a source may refer to. */
+  /** What a source may refer to: values that the network holds. */
   readonly parameters: TensorMap;
+  /** The characters that the network's symbols stand for, where that is settled; else a text settles it. */
+  readonly vocabulary?: readonly string[];
 }
 /** Images and labels as most sources have them: rows of one tensor each. */
 export interface Labelled {

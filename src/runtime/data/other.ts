@@ -6,8 +6,8 @@ import { Random } from "../random.js";
 import { DataError } from "../safetensors.js";
 import { checkWidth, countOption, type DataSet, option, pathOption, slot, type SourceContext, type Split } from "./dataset.js";
 
-/** Bytes where the network has 256 symbols, else the characters of the file, which must fit. The last tenth is for evaluation. */
-export function text(call: PlainCall, { model, baseDirectory }: SourceContext): DataSet {
+/** Bytes where the network has 256 symbols, else characters: those that the network knows, or those of the file, which must fit. The last tenth is for evaluation. */
+export function text(call: PlainCall, { model, baseDirectory, vocabulary: settled }: SourceContext): DataSet {
   const file = resolve(baseDirectory, pathOption(call));
   const input = slot(model.inputs, "token", "text", "tokens");
   const target = model.targets.find((w) => w.kind === "token");
@@ -19,7 +19,7 @@ export function text(call: PlainCall, { model, baseDirectory }: SourceContext): 
   } catch (error) {
     throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
-  const { tokens, symbols } = input.classes === 256 ? { tokens: Int32Array.from(bytes), symbols: undefined } : characters(bytes, file, input.classes ?? 0);
+  const { tokens, symbols } = input.classes === 256 ? { tokens: Int32Array.from(bytes), symbols: undefined } : characters(bytes, file, input.classes ?? 0, settled);
   const cut = Math.floor(tokens.length * 0.9);
   if (tokens.length - cut < n + 1) throw new DataError(`${file} has ${tokens.length} symbols, too few for windows of ${n}`);
   const windows = (part: Int32Array, starts: readonly number[]): Record<string, HostTensor> => {
@@ -57,17 +57,22 @@ function validPrefix(bytes: Uint8Array): number {
 export function vocabulary(content: string): readonly string[] {
   return [...new Set(content)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
 }
-function characters(bytes: Uint8Array, file: string, count: number): { tokens: Int32Array; symbols: readonly string[] } {
+function characters(bytes: Uint8Array, file: string, count: number, settled: readonly string[] | undefined): { tokens: Int32Array; symbols: readonly string[] } {
   let content: string;
   try {
     content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new DataError(`${file} is not UTF-8 at byte ${validPrefix(bytes) + 1}; with 256 symbols it is read as bytes`);
   }
-  const symbols = vocabulary(content);
+  const symbols = settled ?? vocabulary(content);
   const known = new Map(symbols.map((c, i) => [c, i]));
-  if (known.size > count) throw new DataError(`${file} has ${known.size} characters, and the network ${count} symbols`);
-  return { tokens: Int32Array.from(content, (c) => known.get(c) ?? 0), symbols };
+  if (known.size > count) throw new DataError(`${settled ? "the vocabulary" : file} has ${known.size} characters, and the network ${count} symbols`);
+  const tokens = [...content].map((c, i) => {
+    const token = known.get(c);
+    if (token === undefined) throw new DataError(`${file}: character ${i + 1} is ${JSON.stringify(c)}, which is not among the ${known.size} characters that the network was trained on`);
+    return token;
+  });
+  return { tokens: Int32Array.from(tokens), symbols };
 }
 
 const rowsSplit = (count: number, rows: Readonly<Record<string, { width: number; data: Float32Array | Int32Array }>>): Split => ({

@@ -75,7 +75,7 @@ export interface Learned {
   readonly logarithmic: boolean;
 }
 export interface Optimizer {
-  /** Decays, clips and steps every parameter; the norm of the whole gradient before clipping. Not taken over where it is not finite. */
+  /** Decays, clips and steps every parameter, one without a gradient as with a zero one; the norm of the whole gradient before clipping. Not taken over where it is not finite. */
   apply(gradients: Readonly<Record<string, Core.Tensor>>, options: UpdateOptions): Promise<number>;
   /** Moments named `<parameter>/m`. */
   state(): Promise<TensorMap>;
@@ -100,7 +100,7 @@ class TensorOptimizer<P extends OptimizerProgram> implements Optimizer {
     const factor = clip !== undefined && norm > clip ? clip / norm : 1;
     for (const parameter of this.learned) {
       const gradient = gradients[parameter.name];
-      if (gradient) this.tf.tidy(() => this.step(parameter, factor === 1 ? gradient : this.tf.mul(gradient, factor), options));
+      this.tf.tidy(() => this.step(parameter, !gradient ? this.tf.zerosLike(parameter.variable) : factor === 1 ? gradient : this.tf.mul(gradient, factor), options));
     }
     return norm;
   }
