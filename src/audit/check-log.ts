@@ -2,7 +2,7 @@
  * Checks a proof log without the calculus: every expression is read from its printed text, evaluated at the log's points, and each line
  * is held against what its rule promises (finite differences, minimality, equality, substitution). One failure refuses the log.
  */
-import { evaluateNotation, evaluateSides, type Matrix, type Node, NotationFault, readLemma, readNotation, type Scope } from "./notation.js";
+import { evaluateNotation, evaluateSides, type Matrix, type Node, NotationFault, readLemma, readNotation, type Scope, wordOption } from "./notation.js";
 
 export interface LoggedTensor { readonly rows: number; readonly cols: number; readonly data: readonly number[] }
 export interface LoggedPoint {
@@ -142,7 +142,7 @@ function fixIndex(e: Node, index: string, to: number): Node {
   const go = (x: Node): Node => fixIndex(x, index, to);
   switch (e.t) {
     case "name": return e.member === index ? { ...e, member: String(to) } : e.name === index ? { t: "number", value: to } : e;
-    case "call": return e.options.get("over") === index ? refuse(`stop beside a softmax over ${index} cannot be checked`) : { ...e, args: e.args.map(go) };
+    case "call": return wordOption(e, "over") === index ? refuse(`stop beside a softmax over ${index} cannot be checked`) : { ...e, args: e.args.map(go) };
     case "binary": return { ...e, a: go(e.a), b: go(e.b) };
     case "negative": case "transpose": case "slice": return { ...e, a: go(e.a) };
     case "sum": return e.index === index ? e : { ...e, body: go(e.body) };

@@ -8,7 +8,7 @@ export type Node =
   /** A value written out; never read from a text. */
   | { readonly t: "value"; readonly value: Matrix }
   | { readonly t: "name"; readonly name: string; readonly member?: string }
-  | { readonly t: "call"; readonly fn: string; readonly args: readonly Node[]; readonly options: ReadonlyMap<string, string> }
+  | { readonly t: "call"; readonly fn: string; readonly args: readonly Node[]; readonly options: ReadonlyMap<string, Node> }
   | { readonly t: "sum"; readonly index: string; readonly body: Node }
   | { readonly t: "binary"; readonly op: string; readonly a: Node; readonly b: Node }
   | { readonly t: "negative"; readonly a: Node }
@@ -123,12 +123,12 @@ class Reader {
     }
     this.take("(");
     const args: Node[] = [];
-    const options = new Map<string, string>();
+    const options = new Map<string, Node>();
     while (this.peek() !== ")") {
       if (isName(this.peek()) && this.peek(1) === ":") {
         const name = this.take();
         this.take(":");
-        options.set(name, this.take());
+        options.set(name, this.comparison());
       } else args.push(this.comparison());
       if (this.peek() !== ")") this.take(",");
     }
@@ -319,7 +319,7 @@ const functions: Readonly<Record<string, (...args: Matrix[]) => Matrix>> = {
   diag: (v) => make(v.data.length, v.data.length, (i, j) => (i === j ? (v.data[i] as number) : 0)), diagonal: (m) => make(m.rows, 1, (i) => entry(m, i, i)),
   causal: (m) => make(m.rows, m.cols, (i, j) => (i > j ? Number.NEGATIVE_INFINITY : entry(m, i, j))),
   upper_triangle: (m) => make(m.rows, m.cols, (i, j) => (i > j ? 0 : entry(m, i, j))),
-  cumsum: (m) => m,
+  cumsum: (m) => m, pad: (m) => m,
   softmax: (m) => byColumn(m, softened), normalize: (m) => byColumn(m, (c) => c.map((x) => x / Math.max(norm(c), 1e-12))),
   stop: (m) => m, prox: (m) => m,
   nonnegative: (m) => wall(m.data.every((x) => x >= -close)), box: (m, lo, hi) => wall(pairwise(m, lo as Matrix, (x, y) => x - y).data.every((x) => x >= -close) && pairwise(m, hi as Matrix, (x, y) => y - x).data.every((x) => x >= -close)),
@@ -427,8 +427,13 @@ function running(m: Matrix, down: boolean, reverse: boolean): Matrix {
   if (down) return turned(running(turned(m), false, reverse));
   return make(m.rows, m.cols, (i, j) => total(reverse ? row(m, i).slice(j) : row(m, i).slice(0, j + 1)));
 }
+/** An option that is a word: `over: rows`. */
+export function wordOption(e: Extract<Node, { t: "call" }>, name: string): string | undefined {
+  const given = e.options.get(name);
+  return given?.t === "name" ? given.name : undefined;
+}
 function called(e: Extract<Node, { t: "call" }>, scope: Scope): Result {
-  const over = e.options.get("over");
+  const over = wordOption(e, "over");
   const [first] = e.args;
   if (e.fn === "ones" && first) return make(only(evaluateNotation(first, scope)), 1, () => 1);
   if (e.fn === "softmax" && first && over !== undefined && over !== "rows" && over !== "columns") {
@@ -446,7 +451,11 @@ function called(e: Extract<Node, { t: "call" }>, scope: Scope): Result {
   if (!f) throw new NotationFault(`no function ${e.fn}`);
   const args = e.args.map((a) => evaluateNotation(a, scope));
   const [m] = args;
-  if (e.fn === "cumsum" && m) return running(m, over === "columns", e.options.get("reverse") === "true");
+  if (e.fn === "cumsum" && m) return running(m, over === "columns", wordOption(e, "reverse") === "true");
+  if (e.fn === "pad" && m) {
+    const [above, below, before, after] = ["above", "below", "before", "after"].map((side) => { const n = e.options.get(side); return n ? only(evaluateNotation(n, scope)) : 0; }) as [number, number, number, number];
+    return make(above + m.rows + below, before + m.cols + after, (i, j) => (i < above || i >= above + m.rows || j < before || j >= before + m.cols ? 0 : entry(m, i - above, j - before)));
+  }
   if (over === "rows" && m) return turned(f(turned(m), ...args.slice(1)));
   return f(...args);
 }
