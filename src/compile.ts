@@ -2,13 +2,15 @@
 import { checkExpectations, checkIdentities } from "./audit/identities.js";
 import { derivationDiagnostic } from "./calculus/diagnostics.js";
 import { type Derivation, derive } from "./calculus/derive.js";
+import { negativeFactor, NotInTable, penalties } from "./calculus/proximal.js";
 import { at, type Diagnostic, Reporter } from "./diagnostics/declare.js";
 import type { Span } from "./diagnostics/span.js";
 import { compareByPlace } from "./diagnostics/render.js";
 import type { Dim } from "./expression/dim.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
-import { resetExpressions } from "./expression/expr.js";
-import { evaluateDim } from "./numeric/evaluate.js";
+import { type Expr, resetExpressions, symbolsOf } from "./expression/expr.js";
+import { evaluate, evaluateDim } from "./numeric/evaluate.js";
+import { scalarValue } from "./numeric/matrix.js";
 import type { UnrolledNetwork } from "./network/network.js";
 import { unroll } from "./network/unroll.js";
 import { expressionTooLarge } from "./semantics/diagnostics.js";
@@ -97,6 +99,12 @@ export function compile(text: string, options: CompileOptions, host: Host): Comp
 function stepsOf(network: TypedNetwork): readonly TypedStep[] {
   return network.statements.flatMap((s) => (s.kind === "step" ? [s] : s.kind === "layer" ? s.body.filter((x): x is TypedStep => x.kind === "step") : []));
 }
+/** The value of an expression of numbers and consts. */
+function constantValue(e: Expr, network: TypedNetwork): number | undefined {
+  const values = new Map(network.consts.map((c) => [c.name, scalarValue(c.value)]));
+  if (symbolsOf(e).some((s) => !values.has(s.name))) return undefined;
+  return evaluate(e, { dims: () => Number.NaN, lookup: (name) => values.get(name) }).data[0];
+}
 function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<TypedStep, Derivation> {
   const sizes = new Map(network.indices.map((i) => [i.name, i.size]));
   const numbers = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
@@ -107,7 +115,10 @@ function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<Typ
   const derivations = new Map<TypedStep, Derivation>();
   for (const step of stepsOf(network)) {
     try {
-      derivations.set(step, derive(step, network.variables, sizes, value));
+      const derivation = derive(step, network.variables, sizes, value);
+      const maximised = penalties(derivation.minimised, derivation.variable).find((p) => (constantValue(p.weight, network) ?? 0) < 0);
+      if (maximised) throw new NotInTable([maximised.term], negativeFactor);
+      derivations.set(step, derivation);
     } catch (error) {
       const diagnostic = derivationDiagnostic(error, step);
       if (!diagnostic) throw error;

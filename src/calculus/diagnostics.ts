@@ -8,7 +8,7 @@ import type { Expression } from "../syntax/ast.js";
 import { DerivationFault } from "./derive.js";
 import { NoExactMinimiser } from "./exact.js";
 import { NotDifferentiable } from "./gradient.js";
-import { nearestRows, NotInTable } from "./proximal.js";
+import { nearestRows, negativeFactor, NotInTable } from "./proximal.js";
 
 export const lemmaMatchesNothing = declare<{ lemma: string; left: string; update: string }>({
   code: "SRR3001", severity: "error",
@@ -118,7 +118,7 @@ export function derivationDiagnostic(error: unknown, step: TypedStep): Diagnosti
     const [first] = error.terms;
     const fn = first ? outermost(first) : undefined;
     const terms = error.terms.map(short).join(" + ");
-    if (error.why.includes("factor is negative")) return maximisedPenalty({ term: terms }, at(objectivePlace(step, fn)));
+    if (error.why === negativeFactor) return maximisedPenalty({ term: terms }, at(objectivePlace(step, fn)));
     return notInTable({ terms, why: error.why, nearest: nearestRows(error.terms).join(", ") }, at(objectivePlace(step, fn)));
   }
   if (error instanceof NoExactMinimiser) {

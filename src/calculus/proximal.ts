@@ -82,6 +82,7 @@ export const proximalTable: readonly ProximalRow[] = [
   { of: ["ball", "nonnegative"], prox: (v, _, [f]) => ballOf(relu(v), extra(f)), source: "the cone, then the ball" },
 ];
 
+export const negativeFactor = "its factor is negative, so the step would have no minimiser";
 /** A term, or a set of terms, that the table does not have. */
 export class NotInTable extends Error {
   override name = "NotInTable";
@@ -159,6 +160,15 @@ function expandOnce(t: Expr): Expr {
   }
 }
 
+/** Each penalty of the function to minimise, c·f(…) with f nonsmooth, and its c. */
+export function penalties(f: Expr, variable: Variable): readonly { readonly term: Expr; readonly weight: Expr }[] {
+  return openTerms(unmarked(f)).flatMap((term) => {
+    const parts = partsOf(term);
+    const weights = parts.scalars.filter((s) => !dependsOn(s.base, variable));
+    return nonsmoothFunction(term) && weights.length < parts.scalars.length ? [{ term, weight: scalarProduct(parts.coefficient, weights) }] : [];
+  });
+}
+
 /** c·f(argument, …) with the variable only in f's first argument. */
 function readTerm(term: Expr, variable: Variable): AtomicTerm {
   const parts = partsOf(term);
@@ -184,7 +194,7 @@ function readTerm(term: Expr, variable: Variable): AtomicTerm {
 }
 function positive(term: AtomicTerm, variable: Variable): AtomicTerm {
   const { coefficient } = partsOf(term.weight);
-  if (coefficient < 0) throw new NotInTable([term.text], "its factor is negative, so the step would have no minimiser");
+  if (coefficient < 0) throw new NotInTable([term.text], negativeFactor);
   if (term.extra.some((e) => dependsOn(e, variable))) throw new NotInTable([term.text], "the variable stands in more than the function's first argument");
   return term;
 }

@@ -49,6 +49,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR3003", what: "a gradient step on a nonsmooth term", text: step("minimize 0.5*sq_norm(y - A*x) + lambda*⟦norm1(x)⟧ by gradient(rate: 0.1)") },
   { code: "SRR3004", what: "a term outside of the proximal table", text: step("minimize 0.5*sq_norm(y - A*x) + lambda*⟦norm1(A*x)⟧ by proximal_gradient(rate: 0.1)") },
   { code: "SRR3004", what: "terms of two arguments", text: step("minimize 0.5*sq_norm(y - A*x) + ⟦norm1(x)⟧ + nonnegative(x - A'*y) by proximal_gradient(rate: 0.1)") },
+  { code: "SRR3013", what: "a penalty whose const is negative", text: lasso("step s { minimize 0.5*sq_norm(y - A*x) + 2*lambda*⟦norm1(x)⟧ by proximal_gradient(rate: 0.1) }", head.replace("lambda = 0.1", "lambda = -0.1")) },
   { code: "SRR3013", what: "a negative penalty in prox", text: step("minimize 0.5*sq_norm(y - A*x) + prox(-0.1*⟦norm1(x)⟧) by proximal_gradient(rate: 0.1)") },
   { code: "SRR3005", what: "an exact step on what is not quadratic", text: step("minimize total(exp(x)) + 0.5*sq_norm(y - A*x) by ⟦exact⟧") },
   { code: "SRR3006", what: "a singular Hessian", text: step("minimize ⟦0.5*sq_norm(y - A*x)⟧ by exact") },
