@@ -76,7 +76,7 @@ export function writeFolder(files: readonly OutputFile[], folder: string, force:
     else mergeInto(staging, target, keep);
   } catch (error) {
     discard(staging);
-    throw worldFault(error, `cannot write ${folder}; nothing was changed`);
+    throw worldFault(error, `cannot write ${folder}`);
   }
 }
 /** File by file, each replaced whole; what stands there beside ours (checkpoints, installed packages) stays. */
