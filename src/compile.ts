@@ -29,8 +29,6 @@ export interface CompileOptions {
   readonly file: string;
   readonly preset?: string;
   readonly settings?: ReadonlyMap<string, number>;
-  /** Which network, where a file has several. */
-  readonly network?: string;
 }
 /** A network with its derivations, in the order of the spec. */
 export interface CompiledNetwork {

@@ -2,14 +2,17 @@
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { equalExpanded, expand } from "../calculus/expand.js";
-import { type Expr, number, renameFreeIndex, sameShape, substitute, subtract, TooLarge } from "../expression/expr.js";
+import { type Expr, number, renameFreeIndex, sameShape, substitute, subtract, symbolsOf, TooLarge } from "../expression/expr.js";
 import { dimSymbol } from "../expression/dim.js";
 import { showExpr } from "../expression/print.js";
 import type { DerivedNetwork } from "../network/derived.js";
 import { spreadLets } from "../network/lets.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { relativeError, type Value } from "../numeric/matrix.js";
-import type { TypedLayer, TypedLet, TypedNetwork, TypedParam, TypedStatement, TypedStep } from "../semantics/program.js";
+import { storedShape } from "../network/weights.js";
+import type { TypedLayer, TypedLet, TypedNetwork, TypedStatement, TypedStep } from "../semantics/program.js";
+import { type Correspondence, correspond, type Paired, type Parameter, pairBy } from "./correspondence.js";
+import { inputDifferences, parameterDifferences, sizeDifferences } from "./diff-declarations.js";
 import { networkPoint } from "./test-points.js";
 import { type Names, sameNames, translate } from "./translate.js";
 
@@ -66,64 +69,32 @@ function itemsOf(network: TypedNetwork): readonly Item[] {
   });
   return read(network.statements);
 }
-/** By place, then in order among those of one kind. */
-function pairs(a: readonly Item[], b: readonly Item[]): { both: readonly (readonly [Item, Item])[]; onlyA: readonly Item[]; onlyB: readonly Item[] } {
-  const both: (readonly [Item, Item])[] = [];
-  const free = [...b];
-  const take = (x: Item, fits: (y: Item) => boolean): boolean => {
-    const at = free.findIndex((y) => y.kind === x.kind && fits(y));
-    if (at < 0) return false;
-    both.push([x, free.splice(at, 1)[0] as Item]);
-    return true;
-  };
-  const rest = a.filter((x) => !take(x, (y) => y.place === x.place));
-  const last = rest.filter((x) => !take(x, (y) => !a.some((z) => z.place === y.place)));
-  return { both, onlyA: last, onlyB: free };
-}
-
-// ---------------------------------------------------------------- names
-function matchNames<T>(a: readonly T[], b: readonly T[], name: (x: T) => string, like: (x: T, y: T) => boolean): Map<string, string> {
-  const known = new Set(a.map(name));
-  const open = a.filter((x) => !b.some((y) => name(y) === name(x)));
-  const found = new Map<string, string>();
-  for (const y of b) {
-    if (known.has(name(y))) continue;
-    const at = open.findIndex((x) => like(x, y));
-    if (at >= 0) found.set(name(y), name(open.splice(at, 1)[0] as T));
-  }
-  return found;
-}
-const paramsOf = (n: TypedNetwork): readonly TypedParam[] => [...n.params, ...n.statements.flatMap((s) => (s.kind === "layer" ? s.params : []))];
-function namesOf(a: TypedNetwork, b: TypedNetwork): Names {
-  const dims = matchNames(a.dims, b.dims, (d) => d.name, (x, y) => x.value === y.value && x.batch === y.batch);
-  const indices = matchNames(a.indices, b.indices, (i) => i.name, (x, y) => x.count === y.count);
-  const shape = (x: { shape: TypedParam["shape"] }): string => x.shape.map((d) => a.showDim(d)).join();
-  const shapeB = (x: { shape: TypedParam["shape"] }): string => x.shape.map((d) => dims.get(b.showDim(d)) ?? b.showDim(d)).join();
-  const values = new Map([
-    ...matchNames(paramsOf(a), paramsOf(b), (p) => p.name, (x, y) => shape(x) === shapeB(y) && (x.index === undefined) === (y.index === undefined)),
-    ...matchNames(a.variables, b.variables, (v) => v.name, (x, y) => shape(x) === shapeB(y)),
-    ...matchNames([...a.inputs, ...a.targets], [...b.inputs, ...b.targets], (i) => i.name, (x, y) => x.type.kind === y.type.kind && x.type.rank === y.type.rank),
-    ...matchNames(a.consts, b.consts, (c) => c.name, (x, y) => x.value === y.value),
-  ]);
-  return { dims, indices, values };
+/** By place; what stands at a place that the other network does not have, in order among those of one kind. */
+function pairItems(a: readonly Item[], b: readonly Item[]): Paired<Item> {
+  const [inA, inB] = [a, b].map((list) => new Set(list.map((x) => x.place))) as [Set<string>, Set<string>];
+  const place = (x: Item): string => `${x.kind} ${x.place}`;
+  const elsewhere = (there: ReadonlySet<string>, side: string) => (x: Item): string => (there.has(x.place) ? `${side} ${place(x)}` : x.kind);
+  return pairBy(a, b, [[place, place], [elsewhere(inB, "a"), elsewhere(inA, "b")]]);
 }
 
 // ---------------------------------------------------------------- comparing
 /** An expression as written, and with constants and lets put in. */
 interface Told { readonly named: Expr; readonly valued: Expr }
-function teller(network: TypedNetwork, names: Names): (e: Expr, layer: TypedLayer | undefined) => Told {
+function teller(network: TypedNetwork, namesOf: Correspondence["namesA"]): (e: Expr, layer: TypedLayer | undefined, inner?: readonly [string, string]) => Told {
   const lets = new Map(network.lets.filter((l) => l.kept).map((l) => [l.name, l]));
   const consts = new Map(network.consts.map((c) => [c.name, c.value]));
   // A size that the spec has a name for goes by it, whether it was solved from the shapes or left open.
   const own: Names = { ...sameNames, fold: (d) => { const name = network.showDim(d); return network.dims.some((x) => x.name === name) ? dimSymbol(name) : d; } };
   const opened = (lists: readonly (readonly [string, TypedLet])[]): ReadonlyMap<string, TypedLet> => new Map(lists.map(([k, l]) => [k, { ...l, value: translate(l.value, own) }]));
-  return (e, layer) => {
+  return (e, layer, inner) => {
     const local = opened((layer?.lets ?? []).filter((l) => l.kept).map((l) => [l.name, l]));
     const spread = spreadLets(translate(dropStops(e), own), local);
     const valued = substitute(spreadLets(spread, opened([...lets])), (s) => {
       const c = s.role === "const" ? consts.get(s.name) : undefined;
       return c === undefined ? undefined : number(c);
     });
+    const scope = namesOf(layer);
+    const names = inner ? { ...scope, values: new Map([...scope.values, inner]) } : scope;
     return { named: translate(spread, names), valued: translate(valued, names) };
   };
 }
@@ -138,9 +109,14 @@ function valuesAt(a: Expr, b: Expr, at: Parameters<typeof evaluate>[1]): readonl
     throw error;
   }
 }
+/** What is called the same has one shape in both; else no value could be drawn for it. */
+function fitEachOther(a: Expr, b: Expr): boolean {
+  const shapes = new Map(symbolsOf(a).map((s) => [s.name, s.shape]));
+  return symbolsOf(b).every((s) => { const shape = shapes.get(s.name); return shape === undefined || sameShape(shape, s.shape); });
+}
 function compare(a: Expr, b: Expr, network: TypedNetwork): Comparison {
   if (equalExpanded(a, b)) return { equal: true, numerically: false };
-  if (!sameShape(a.shape, b.shape)) return { equal: false };
+  if (!sameShape(a.shape, b.shape) || !fitEachOther(a, b)) return { equal: false };
   let worst: Counterexample | undefined;
   let tried = 0;
   for (let seed = 1; seed <= 6; seed++) {
@@ -178,23 +154,64 @@ class Comparer {
   readonly lemmas: LemmaGap[] = [];
   readonly differences: Difference[] = [];
   readonly numerically: string[] = [];
+  /** Parameters that a lemma brings in which only one of the networks applies. */
+  readonly given = new Set<Parameter>();
   private readonly tellA: ReturnType<typeof teller>;
   private readonly tellB: ReturnType<typeof teller>;
-  constructor(private readonly a: DerivedNetwork, private readonly b: DerivedNetwork, names: Names) {
-    this.tellA = teller(a.typed, sameNames);
-    this.tellB = teller(b.typed, names);
+  /** What both call by one name though its shape differs, which is told of the parameter. */
+  private readonly reshaped: ReadonlySet<string>;
+  constructor(private readonly a: DerivedNetwork, private readonly b: DerivedNetwork, private readonly names: Correspondence) {
+    this.tellA = teller(a.typed, names.namesA);
+    this.tellB = teller(b.typed, names.namesB);
+    this.reshaped = new Set(names.parameters.both.filter(([p, q]) => storedShape(p.built).join() !== storedShape(q.built).join()).map(([p]) => names.label(p)));
   }
-  private told(e: Expr | undefined, item: Item, tell: ReturnType<typeof teller>): Told | undefined {
-    return e && tell(e, item.layer);
+  run(): void {
+    const { both, onlyA, onlyB } = pairItems(itemsOf(this.a.typed), itemsOf(this.b.typed));
+    for (const [x, y] of both) this.item(x, y);
+    for (const x of onlyA) this.plain(x.place, x.kind, "there", "not there");
+    for (const y of onlyB) this.plain(y.place, y.kind, "not there", "there");
+    this.loops(both);
+    this.order(both);
   }
   private note(place: string, part: string, a: string, b: string, more: Partial<Difference> = {}): void {
     this.differences.push({ place, part, a, b, ...more });
   }
-  plain(place: string, part: string, a: string | number, b: string | number): void {
+  private plain(place: string, part: string, a: string | number, b: string | number): void {
     if (a !== b) this.note(place, part, String(a), String(b));
   }
+  /** Statements of one repeated layer stay together. */
+  private loops(both: readonly (readonly [Item, Item])[]): void {
+    const loop = ({ layer }: Item): TypedLayer | undefined => (layer && layer.repeat > 1 ? layer : undefined);
+    for (const [i, [x, y]] of both.entries()) {
+      const split = both.slice(0, i).find(([v, w]) => (loop(v) !== undefined || loop(w) !== undefined) && (loop(v) === loop(x)) !== (loop(w) === loop(y)));
+      if (!split) continue;
+      const told = (same: boolean): string => `${same ? "in one layer with" : "in another layer than"} ${split[0].place}`;
+      this.note(x.place, "layer", told(loop(split[0]) === loop(x)), told(loop(split[1]) === loop(y)));
+    }
+  }
+  /** Statements that touch what the other assigns keep their order. */
+  private order(both: readonly (readonly [Item, Item])[]): void {
+    const place = new Map(itemsOf(this.b.typed).map((y, i) => [y.statement, i]));
+    const inA = itemsOf(this.a.typed).map((x) => x.statement);
+    const sorted = [...both].sort(([x], [v]) => inA.indexOf(x.statement) - inA.indexOf(v.statement));
+    const touched = new Map(sorted.map(([x]) => [x, this.touched(x)]));
+    for (const [j, [x, y]] of sorted.entries()) {
+      const crossed = sorted.slice(0, j).find(([v, w]) => (place.get(w.statement) ?? 0) > (place.get(y.statement) ?? 0) && depend(touched.get(v), touched.get(x)));
+      if (crossed) this.note(x.place, "order", `after ${crossed[0].place}`, `before ${crossed[0].place}`);
+    }
+  }
+  private touched({ statement: s, layer }: Item): Touched {
+    const reads = (...list: readonly (Expr | undefined)[]): ReadonlySet<string> => new Set(list.flatMap((e) => (e ? symbolsOf(this.tellA(e, layer).valued).map((x) => x.name) : [])));
+    switch (s.kind) {
+      case "var": return { writes: s.name, reads: reads(s.init) };
+      case "assign": return { writes: s.name, reads: reads(s.value) };
+      case "output": return { reads: reads(s.value) };
+      case "step": return { writes: s.variable, reads: reads(this.a.derivations.get(s)?.update, s.then, s.when, s.over?.from) };
+      case "objective": return { reads: new Set() };
+    }
+  }
   private expressions(x: Item, y: Item, part: string, ea: Expr | undefined, eb: Expr | undefined): void {
-    const [a, b] = [this.told(ea, x, this.tellA), this.told(eb, y, this.tellB)];
+    const [a, b] = [ea && this.tellA(ea, x.layer), eb && this.tellB(eb, y.layer, innerName(x, y))];
     if (!a || !b) {
       if (a || b) this.note(x.place, part, a ? showExpr(a.named) : "none", b ? showExpr(b.named) : "none");
       return;
@@ -205,10 +222,12 @@ class Comparer {
       return;
     }
     const shown = a.named.id === b.named.id ? { a: a.valued, b: b.valued } : { a: a.named, b: b.named };
+    const [textA, textB] = [showExpr(shown.a, 400), showExpr(shown.b, 400)];
+    if (textA === textB && symbolsOf(a.valued).some((s) => this.reshaped.has(s.name))) return;
     const term = differenceTerm(shown.a, shown.b);
-    this.note(x.place, part, showExpr(shown.a, 400), showExpr(shown.b, 400), { ...(term === undefined ? {} : { term }), ...(found.counterexample ? { counterexample: found.counterexample } : {}) });
+    this.note(x.place, part, textA, textB, { ...(term === undefined ? {} : { term }), ...(found.counterexample ? { counterexample: found.counterexample } : {}) });
   }
-  item(x: Item, y: Item): void {
+  private item(x: Item, y: Item): void {
     this.plain(x.place, "copies", x.layer?.repeat ?? 1, y.layer?.repeat ?? 1);
     const [s, t] = [x.statement, y.statement];
     if (s.kind === "step" && t.kind === "step") return this.step(x, y, s, t);
@@ -232,7 +251,7 @@ class Comparer {
     const rewritten = (of: Derivation): readonly { name: string; expression: Expr }[] =>
       of.lines.filter((l) => l.kind === "update" || l.kind === "lemma" || l.kind === "capture").map((l) => ({ name: l.kind === "update" ? "exact step" : l.rule, expression: l.expression }));
     const [la, lb] = [rewritten(d), rewritten(e)];
-    const end = compare(this.tellA(d.update, x.layer).valued, this.aligned(e, d, y, e.update), this.a.typed);
+    const end = compare(this.tellA(d.update, x.layer).valued, this.aligned(e, d, x, y, e.update), this.a.typed);
     if (end.equal) {
       if (end.numerically) this.numerically.push(`${x.place} update`);
       return;
@@ -240,42 +259,54 @@ class Comparer {
     for (let sum = la.length + lb.length - 2; sum >= 0; sum--) for (let i = Math.min(sum, la.length - 1); i >= 0; i--) {
       const [p, q] = [la[i], lb[sum - i]];
       if (!p || !q) continue;
-      const found = compare(this.tellA(p.expression, x.layer).valued, this.aligned(e, d, y, q.expression), this.a.typed);
+      const found = compare(this.tellA(p.expression, x.layer).valued, this.aligned(e, d, x, y, q.expression), this.a.typed);
       if (!found.equal) continue;
+      this.bringIn(d, la.slice(i + 1).map((l) => l.name), this.names.namesA(x.layer), this.names.parameters.onlyA);
+      this.bringIn(e, lb.slice(sum - i + 1).map((l) => l.name), this.names.namesB(y.layer), this.names.parameters.onlyB);
       this.lemmas.push({ place: x.place, onlyA: la.slice(i + 1).map((l) => l.name), onlyB: lb.slice(sum - i + 1).map((l) => l.name), agreed: p.name });
       return;
     }
     this.expressions(x, y, "update", d.update, e.update);
   }
+  private bringIn({ step }: Derivation, lemmas: readonly string[], names: Names, alone: readonly Parameter[]): void {
+    const given = step.using.filter((u) => lemmas.includes(u.lemma.name)).flatMap((u) => [...u.given.values()].flatMap(symbolsOf));
+    const called = new Set(given.map((s) => names.values.get(s.name)));
+    for (const p of alone) if (called.has(this.names.label(p))) this.given.add(p);
+  }
   /** A family's own index is called as in the first network. */
-  private aligned(e: Derivation, d: Derivation, y: Item, update: Expr): Expr {
-    const told = this.tellB(update, y.layer).valued;
+  private aligned(e: Derivation, d: Derivation, x: Item, y: Item, update: Expr): Expr {
+    const told = this.tellB(update, y.layer, innerName(x, y)).valued;
     const [from, to] = [e.variable.index, d.variable.index];
     return from === undefined || to === undefined || from === to ? told : renameFreeIndex(told, from, { kind: "variable", name: to });
   }
 }
 
+interface Touched {
+  readonly writes?: string;
+  readonly reads: ReadonlySet<string>;
+}
+const depend = (v: Touched | undefined, w: Touched | undefined): boolean => {
+  const on = (p: Touched | undefined, q: Touched | undefined): boolean => p?.writes !== undefined && (q?.writes === p.writes || q?.reads.has(p.writes) === true);
+  return on(v, w) || on(w, v);
+};
+/** The name after `over` is the step's own. */
+function innerName(x: Item, y: Item): readonly [string, string] | undefined {
+  const inner = ({ statement: s }: Item): string | undefined => (s.kind === "step" ? s.over?.name : undefined);
+  const [to, from] = [inner(x), inner(y)];
+  return from !== undefined && to !== undefined ? [from, to] : undefined;
+}
+
 export function diffNetworks(a: DerivedNetwork, b: DerivedNetwork): DiffReport {
-  const names = namesOf(a.typed, b.typed);
+  const names = correspond(a, b);
   const comparer = new Comparer(a, b, names);
-  const { both, onlyA, onlyB } = pairs(itemsOf(a.typed), itemsOf(b.typed));
-  for (const d of a.typed.dims) {
-    const other = b.typed.dims.find((x) => (names.dims.get(x.name) ?? x.name) === d.name);
-    if (other && d.value !== other.value) comparer.plain(d.name, "size", d.value ?? "open", other.value ?? "open");
-  }
-  for (const [x, y] of both) comparer.item(x, y);
-  for (const x of onlyA) comparer.plain(x.place, x.kind, "there", "not there");
-  for (const y of onlyB) comparer.plain(y.place, y.kind, "not there", "there");
-  const learned = (n: TypedNetwork): ReadonlyMap<string, TypedParam> => new Map(paramsOf(n).map((p) => [p.name, p]));
-  const other = learned(b.typed);
-  for (const [name, p] of learned(a.typed)) {
-    const q = other.get([...names.values].find(([, to]) => to === name)?.[0] ?? name);
-    if (q) comparer.plain(name, "parameter", p.fixed ? "fixed" : "learned", q.fixed ? "fixed" : "learned");
-  }
-  const { differences, lemmas, numerically } = comparer;
+  comparer.run();
+  const { lemmas, numerically } = comparer;
+  const differences = [
+    ...sizeDifferences(a.typed, b.typed, names), ...inputDifferences(a.typed, b.typed, names), ...comparer.differences, ...parameterDifferences(names, comparer.given),
+  ];
   return {
     verdict: differences.length > 0 ? "different" : lemmas.length > 0 ? "same up to lemmas" : "same",
-    lemmas, differences, numerically, names: Object.fromEntries([...names.dims, ...names.indices, ...names.values]),
+    lemmas, differences, numerically, names: Object.fromEntries(names.renamed),
   };
 }
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { UserFault } from "./faults.js";
+import { UsageFault, UserFault } from "./faults.js";
 import { worldFault } from "./host.js";
 
 export interface OutputFile {
@@ -22,10 +22,15 @@ function writeWhole(path: string, bytes: Uint8Array): void {
     closeSync(file);
   }
 }
+/** What a failed write has left; below a file there is nothing to remove. */
+const discard = (path: string): void => { if (existsSync(path)) rmSync(path, { recursive: true, force: true }); };
 const temporaryBeside = (path: string): string => join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+
+const noStream = (): UsageFault => new UsageFault("- is standard input or output elsewhere; what is written here needs a name");
 
 /** One file (and files beside it), replaced whole. Overwrites only what `isOurs` recognises, unless forced. */
 export function writeFiles(files: readonly OutputFile[], folder: string, force: boolean, isOurs: (path: string) => boolean): void {
+  if (files.some((f) => f.path === "-")) throw noStream();
   const targets = files.map((f) => ({ ...f, target: join(folder, f.path) }));
   for (const { target } of targets) {
     if (!existsSync(target)) continue;
@@ -43,13 +48,14 @@ export function writeFiles(files: readonly OutputFile[], folder: string, force: 
     });
     for (const { temporary, target } of moves) renameSync(temporary, target);
   } catch (error) {
-    for (const path of made) rmSync(path, { force: true });
+    made.forEach(discard);
     throw worldFault(error, `cannot write to ${folder}; nothing was changed`);
   }
 }
 
 /** A whole folder, put in place at once. A folder that the compiler made is replaced but for what `keep` names. */
 export function writeFolder(files: readonly OutputFile[], folder: string, force: boolean, keep: readonly string[] = []): void {
+  if (folder === "-") throw noStream();
   const target = resolve(folder);
   const exists = existsSync(target);
   if (exists && lstatSync(target).isSymbolicLink()) throw new UserFault(`${folder} is a symbolic link; nothing was written`);
@@ -69,7 +75,7 @@ export function writeFolder(files: readonly OutputFile[], folder: string, force:
     if (!exists) renameSync(staging, target);
     else mergeInto(staging, target, keep);
   } catch (error) {
-    rmSync(staging, { recursive: true, force: true });
+    discard(staging);
     throw worldFault(error, `cannot write ${folder}`);
   }
 }

@@ -63,7 +63,7 @@ export function worldFault(error: unknown, what: string): Error {
   const code = (error as { code?: unknown }).code;
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such file", EACCES: "permission denied", EISDIR: "it is a folder", ENOSPC: "the disk is full",
-    EROFS: "the file system is read-only", ENOTDIR: "a part of the path is not a folder", EPERM: "not permitted",
+    EROFS: "the file system is read-only", ENOTDIR: "a part of the path is not a folder", EEXIST: "a file stands where a folder is wanted", EPERM: "not permitted",
   };
   if (typeof code === "string") return new UserFault(`${what}: ${reasons[code] ?? code}`);
   return error instanceof Error ? error : new Error(String(error));

@@ -2,8 +2,9 @@
 /** The command line: options only; each command's work lies in commands/, loaded when it is called. */
 import { existsSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { Reported, UsageFault, UserFault } from "./faults.js";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { highestOpset, lowestOpset } from "../emit/onnx/opsets.js";
+import { report } from "./report.js";
 import { languageVersion } from "../syntax/language-version.js";
 import { packageVersion } from "./root.js";
 
@@ -37,7 +38,7 @@ export function program(): Command {
     .option("--probe", "add the variable after every step as an output (onnx)")
     .addOption(new Option("-O, --optimize <level>", "how much to rewrite the tensor graph").choices(["0", "1", "2"]).default("2"))
     .option("--explain-passes", "print what each pass of the optimiser saved, and why")
-    .option("--opset <n>", "ONNX operator set", wholeNumber)
+    .option("--opset <n>", `ONNX operator set, ${lowestOpset} (default) to ${highestOpset} (onnx)`, wholeNumber)
     .option("--force", "overwrite what the compiler did not make")
     .action(async (file, options) => (await import("./commands/build.js")).build(file, options));
   withSpec(add("explain <file>", "the derivation of every step, line by line"))
@@ -53,7 +54,7 @@ export function program(): Command {
     .requiredOption("--wrt <name>", "the variable to differentiate by")
     .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "json"]).default("text"))
     .option("--at <file>", "evaluate value and gradient at the tensors of a safetensors file, in float64")
-    .option("--json", "machine-readable diagnostics")
+    .option("--json", "machine-readable diagnostics and results")
     .action(async (expression, options) => (await import("./commands/grad.js")).grad(expression, options));
   withSpec(add("verify [file]", "numeric check of every derivation step"))
     .option("--trials <n>", "random points for each check", wholeNumber)
@@ -82,44 +83,48 @@ export function program(): Command {
     .action(async (a, b, options) => (await import("./commands/diff.js")).diff(a, b, options));
   add("fmt <file...>", "format specs in place; - reads standard input")
     .option("--check", "change nothing; exit 1 if a file is not formatted")
+    .option("--json", "machine-readable diagnostics and results")
     .action(async (files, options) => (await import("./commands/fmt.js")).fmt(files, options));
   add("inspect <file>", "what an ONNX model, weights file or spec holds")
     .option("--preset <name>", "of a spec: this preset")
     .option("--set <name=value>", "of a spec: set a dim or const", collect)
+    .option("--network <name>", "of a spec: which network, where it has several")
     .option("--cost", "of a spec: FLOPs, memory and parameters, step by step")
-    .option("--json", "machine-readable")
+    .option("--json", "machine-readable diagnostics and results")
     .action(async (file, options) => (await import("./commands/inspect.js")).inspect(file, options));
   add("init <directory>", "start a project from an example")
     .option("--example <name>", "which example", "crate")
     .option("--force", "write into a folder that is not empty")
+    .option("--json", "machine-readable diagnostics and results")
     .action(async (directory, options) => (await import("./commands/init.js")).init(directory, options));
   add("doctor", "what this machine offers (Node, backends), and what to do about what is missing")
     .option("--install-native", "build the native TensorFlow binding where its download fails (Linux x86_64)")
+    .option("--json", "machine-readable diagnostics and results")
     .action(async (options) => (await import("./commands/doctor.js")).doctor(options));
   return main;
 }
 
+/** Failures are told as JSON where the results would be. */
+const wantsJson = (words: readonly string[]): boolean => {
+  const end = words.indexOf("--");
+  const options = end < 0 ? words : words.slice(0, end);
+  return options.some((w, i) => w === "--json" || w === "--format=json" || (w === "json" && options[i - 1] === "--format"));
+};
+/** `grad "-a^2"`: an expression that begins with a minus is no option, so it goes behind `--`. */
+function expressionLast(words: readonly string[]): readonly string[] {
+  if (words[0] !== "grad" || words.includes("--")) return words;
+  const at = words.findIndex((w, i) => /^-[^-]/.test(w) && w !== "-h" && !/^--(?!json$)[^=]*$/.test(words[i - 1] ?? ""));
+  return at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 1), "--", words[at] as string];
+}
 /** Runs the command line; gives the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   // -O2 is written as one word, as compilers have it.
-  const words = argv.map((w) => (/^-O[0-2]$/.test(w) ? `--optimize=${w.slice(2)}` : w));
+  const words = expressionLast(argv.map((w) => (/^-O[0-2]$/.test(w) ? `--optimize=${w.slice(2)}` : w)));
   try {
     await program().parseAsync(words, { from: "user" });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof Reported) return 1;
-    if (error instanceof UsageFault) {
-      process.stderr.write(`error: ${error.message}\n`);
-      return 2;
-    }
-    if (error instanceof UserFault || (error instanceof Error && error.name === "DataError")) {
-      process.stderr.write(`error: ${error.message}\n`);
-      return 1;
-    }
-    const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`crate-compile: this is a defect of ours, not yours. Please report it with the spec and these lines:\n${trace}\n`);
-    return 70;
+    return report(error, wantsJson(words));
   }
 }
 

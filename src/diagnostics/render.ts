@@ -1,6 +1,6 @@
 /** How is a diagnostic shown: to people as a frame round the place, to programs as JSON. */
 import type { Diagnostic, Label } from "./declare.js";
-import { positionOf, type Span } from "./span.js";
+import { positionOf, type Span, withLineFeeds } from "./span.js";
 import { type Cell, cellsOf, visible } from "./visible.js";
 
 export type Style = "error" | "warning" | "note" | "place" | "gutter" | "label" | "hint";
@@ -29,7 +29,7 @@ export function render(diagnostic: Diagnostic, sources: ReadonlyMap<string, stri
     const inFile = marks.filter((mark) => mark.span.file === file);
     const first = inFile[0]!;
     if (file !== "") lines.push(`  ${paint("place", placeName(first.span, text))}`);
-    if (text !== undefined) lines.push(...frame(text, inFile, diagnostic.severity, paint));
+    if (text !== undefined) lines.push(...frame(withLineFeeds(text), inFile, diagnostic.severity, paint));
   }
   if (diagnostic.hint !== undefined) lines.push(`  ${paint("hint", "hint:")} ${indented(diagnostic.hint)}`);
   return lines.join("\n");

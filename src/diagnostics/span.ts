@@ -16,12 +16,16 @@ export function cover(a: Span, b: Span): Span {
   return { file: a.file, start: Math.min(a.start, b.start), end: Math.max(a.end, b.end) };
 }
 
+/** A lone carriage return ends a line as a line feed does, with or without one before it; offsets stay. */
+export const withLineFeeds = (text: string): string => text.replace(/\r(?!\n)/g, "\n");
+
 /** Line and column (both from 1; columns count UTF-16 units) of an offset. */
 export function positionOf(text: string, offset: number): { line: number; column: number } {
   let line = 1;
   let lineStart = 0;
   const end = Math.min(offset, text.length);
-  for (let at = text.indexOf("\n"); at !== -1 && at < end; at = text.indexOf("\n", at + 1)) {
+  const lines = withLineFeeds(text);
+  for (let at = lines.indexOf("\n"); at !== -1 && at < end; at = lines.indexOf("\n", at + 1)) {
     line += 1;
     lineStart = at + 1;
   }

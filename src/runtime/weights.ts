@@ -121,6 +121,8 @@ export function notedVocabulary(bytes: Uint8Array, file: string): readonly strin
 export function readWeights(parameters: readonly StoredParameter[], bytes: Uint8Array, file: string, say: (text: string) => void): Held {
   const { values, faults, unused } = resolveStored(parameters, readSafetensors(bytes, file));
   if (faults.length > 0) throw new DataError(`${file} does not fit, nothing was loaded:\n${faults.map((f) => `  ${f.parameter}: ${f.reason}`).join("\n")}`);
+  const lost = Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(Math.fround(x)))).map(([name]) => name);
+  if (lost.length > 0) say(`warning: ${file} has entries that are NaN, infinite, or beyond float32, in ${lost.join(", ")}`);
   if (unused.length > 0) say(`warning: ${file} has tensors that nothing uses: ${unused.join(", ")}`);
   const vocabulary = notedVocabulary(bytes, file);
   return vocabulary ? { values, vocabulary } : { values };

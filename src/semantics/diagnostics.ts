@@ -37,8 +37,9 @@ export const scalarWanted = declare<{ what: string; has: string }>({
 export const familyMisuse = declare<{ name: string; problem: string; hint?: string | undefined }>({
   code: "SRR2011", severity: "error", message: (p) => `${p.name} ${p.problem}`, hint: (p) => p.hint,
 });
-export const notANumber = declare<{ what: string }>({
-  code: "SRR2012", severity: "error", message: (p) => `${p.what} must be a number that is known while compiling`,
+export const notANumber = declare<{ what: string; value?: number }>({
+  code: "SRR2012", severity: "error",
+  message: (p) => (p.value === undefined ? `${p.what} must be a number that is known while compiling` : `${p.what} must be a finite number, and is ${p.value}`),
 });
 export const importFault = declare<{ path: string; why: string }>({
   code: "SRR2013", severity: "error", message: (p) => `cannot import "${p.path}": ${p.why}`,
@@ -56,7 +57,7 @@ export const misplaced = declare<{ what: string; where: string; hint?: string | 
   code: "SRR2017", severity: "error", message: (p) => `${p.what} cannot stand ${p.where}`, hint: (p) => p.hint,
 });
 export const settingUnknown = declare<{ name: string; near?: string | undefined; known: string }>({
-  code: "SRR2018", severity: "error", message: (p) => `there is no dim or const ${p.name} to set`, hint: (p) => suggest(p.near) ?? `there are ${p.known}`,
+  code: "SRR2018", severity: "error", message: (p) => `there is no dim or const ${p.name} to set`, hint: (p) => suggest(p.near) ?? (p.known ? `there are ${p.known}` : "the network has none"),
 });
 export const presetUnknown = declare<{ name: string; known: string }>({
   code: "SRR2019", severity: "error", message: (p) => `there is no preset ${p.name}`, hint: (p) => (p.known ? `there are ${p.known}` : "the network has none"),

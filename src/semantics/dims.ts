@@ -75,6 +75,12 @@ export class Dims {
     });
     return dimValue(known);
   }
+  /** Reports a size that is known to be less than 1. */
+  checkPositive(d: Dim, span: Span): void {
+    const n = this.valueOf(d);
+    const shown = this.show(d);
+    if (n !== undefined && n < 1) this.reporter.report(dimFault({ problem: `a size must be at least 1, ${shown === String(n) ? `not ${n}` : `and ${shown} is ${n}`}`, hint: undefined }, at(span)));
+  }
   isOpen(name: string): boolean {
     const entry = this.entries.get(name);
     return entry !== undefined && !entry.batch && entry.number === undefined && entry.expression === undefined && !this.solutions.has(name);

@@ -49,6 +49,7 @@ export function elaborateWithVariables(
       return known;
     }));
     if (sizes.some((s) => s === undefined)) continue;
+    for (const [i, d] of hole.type.dims.entries()) dims.checkPositive(sizes[i] as Dim, d.span);
     const [rows = one, cols = one] = sizes as Dim[];
     const shape: Shape = [rows, cols];
     const index = hole.index?.name;

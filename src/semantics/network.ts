@@ -184,10 +184,7 @@ class NetworkElaborator {
     const read = type.dims.map((d) => this.dims.read(d));
     if (read.some((d) => d === undefined)) return undefined;
     const sizes = (read as Dim[]).map((d) => this.dims.expand(d));
-    for (const [i, d] of sizes.entries()) {
-      const n = this.dims.valueOf(d);
-      if (n !== undefined && n < 1) this.reporter.report(dimFault({ problem: `a size must be at least 1, and ${this.dims.show(d)} is ${n}`, hint: undefined }, at((type.dims[i] as Expression).span)));
-    }
+    for (const [i, d] of sizes.entries()) this.dims.checkPositive(d, (type.dims[i] as Expression).span);
     const rank = sizes.length;
     return { shape: rank > 2 ? sizes : [sizes[0] ?? one, sizes[1] ?? one], rank };
   }
@@ -243,13 +240,12 @@ class NetworkElaborator {
     const override = this.overrides.get(name);
     if (override) {
       const n = typeof override.value === "number" ? override.value : this.presetNumber(override.value);
-      if (n === undefined) return;
-      if (!Number.isInteger(n) || n < 1 || n > 2 ** 31) {
-        this.reporter.report(dimFault({ problem: `${name} is set to ${n}: sizes are whole numbers from 1 to 2^31`, hint: undefined }, at(override.span)));
+      if (n !== undefined && Number.isInteger(n) && n >= 1 && n <= 2 ** 31) {
+        this.dims.declare({ name, span, batch: false, number: n });
         return;
       }
-      this.dims.declare({ name, span, batch: false, number: n });
-      return;
+      // What is set wrongly is read as it is declared, so that one mistake is one message.
+      if (n !== undefined) this.reporter.report(dimFault({ problem: `${name} is set to ${n}: sizes are whole numbers from 1 to 2^31`, hint: undefined }, at(override.span)));
     }
     const inner = value && strip(value);
     if (!inner) this.dims.declare({ name, span, batch: false });
@@ -291,6 +287,10 @@ class NetworkElaborator {
       const e = elaborateScalar(value, this.context(state), `const ${name}`);
       n = e && this.numberOf(e);
       if (e && n === undefined) this.reporter.report(notANumber({ what: `const ${name}` }, at(value.span)));
+    }
+    if (n !== undefined && !Number.isFinite(n)) {
+      this.reporter.report(notANumber({ what: `const ${name}`, value: n }, at(override?.span ?? value?.span ?? span)));
+      n = undefined;
     }
     this.consts.set(name, { name, value: n ?? 1, span });
     this.bindValue(state, name, { what: "const", shape: scalarShape, make: () => symbol(name, "const", scalarShape) });

@@ -3,6 +3,7 @@
  * cannot. Members and clauses begin lines; what the user kept on one line stays there if it fits; breaks that the user
  * made at good places stay. What is written here is read back as the same layout, so a second run changes nothing.
  */
+import { withLineFeeds } from "../diagnostics/span.js";
 import type { SourceFile } from "./ast.js";
 import { alignComments, alignParameters, type Line } from "./align.js";
 import { type Lexeme, lexemesOf } from "./parse.js";
@@ -28,7 +29,7 @@ const blockWords = new Set(["network", "layer", "step", "train", "preset"]);
 /** The canonical text of a file that has no syntax errors. `source` is what `parse` made of `text`. */
 export function format(source: SourceFile, text: string): string {
   if (source.declarations.length === 0 && source.comments.length === 0) return "";
-  const lines = new Layout(itemsOf(text)).lines();
+  const lines = new Layout(itemsOf(withLineFeeds(text))).lines();
   alignParameters(lines, aliasWidth);
   alignComments(lines);
   return lines.map((line) => {
@@ -54,7 +55,7 @@ function itemsOf(text: string): Item[] {
     if (lexeme.text === ")" || lexeme.text === "]") depth = Math.max(0, depth - 1);
     const item: Item = {
       ...lexeme,
-      text: lexeme.kind === "comment" ? lexeme.text.trimEnd() : lexeme.text,
+      text: lexeme.kind === "comment" ? lexeme.text.trimEnd().replaceAll("\r\n", "\n") : lexeme.text,
       newlinesBefore: space.split("\n").length - 1, spaceBefore: space !== "",
       begins, binary: lexeme.kind === "operator" && endsOperand(previous), depth,
     };

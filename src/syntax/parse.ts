@@ -3,7 +3,7 @@ import type { IToken } from "chevrotain";
 import * as t from "../../grammar/tokens.js";
 import type { Start } from "../../grammar/words.js";
 import { at, type Diagnostic, Reporter } from "../diagnostics/declare.js";
-import type { Span } from "../diagnostics/span.js";
+import { type Span, withLineFeeds } from "../diagnostics/span.js";
 import type { Expression, Hole, SourceFile } from "./ast.js";
 import { buildDeclarations, declarationStarts } from "./build-ast.js";
 import { buildHole } from "./build-clauses.js";
@@ -45,7 +45,8 @@ const inOrder = (reporter: Reporter): readonly Diagnostic[] =>
   [...reporter.diagnostics].sort((a, b) => a.span.start - b.span.start);
 
 /** A whole file. `file` names it in spans. After mistakes the tree holds what could be read. */
-export function parse(text: string, file: string): { file: SourceFile; diagnostics: readonly Diagnostic[] } {
+export function parse(source: string, file: string): { file: SourceFile; diagnostics: readonly Diagnostic[] } {
+  const text = withLineFeeds(source);
   const reporter = new Reporter();
   const { cst, lexemes = [], damage = [], comments } = read(text, file, "file", { place: "clause" }, reporter);
   const starts = cst ? declarationStarts(cst) : new Set<number>();

@@ -1,4 +1,5 @@
 /** Two specs compared as networks. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type DiffReport, diffNetworks, diffText } from "../../src/audit/diff.js";
 import { compileSpec, example } from "../support/build.js";
@@ -62,5 +63,94 @@ describe("diff", () => {
     expect(shallow.verdict).toBe("different");
     expect(shallow.differences.map((d) => d.part)).toContain("copies");
     expect(diff(crate, crate.replace("prenorm input layernorm(alias", "prenorm input rmsnorm(alias")).differences[0]).toMatchObject({ place: "block.sparsify" });
+  });
+});
+
+/** A network with most kinds of statement, and small changes to it: is it the same network afterwards? */
+const small = `network N {
+  dim d = 4, n = 3
+  const t = 0.1
+  index k in 1..2
+  input y: real[d, n]
+  param C: real[d, d]
+  var x: real[d, n] = C*y
+  layer l repeat 3 {
+    param A: real[d, d]
+    param U[k]: real[d, 2]
+    step s { minimize 0.5*sq_norm(y - A*x) + sum(k) sq_norm(U[k]'*x) by gradient(rate: t, momentum: 0.5) prenorm increment layernorm(eps: 1e-5) }
+    x = x + 0.1*softmax(x)
+    x = x + mlp(x, 8, relu)
+  }
+  output z: real[d, n] = linear(x, 4)
+}`;
+/** Exchanges text for text; fails where there is none of it, so that a change stays one. */
+const swap = (...pairs: readonly (readonly [string, string])[]) => (text: string): string => pairs.reduce((now, [from, to]) => {
+  if (!now.includes(from)) throw new Error(`there is no ${from}`);
+  return now.replace(from, to);
+}, text);
+type Verdict = DiffReport["verdict"];
+interface Change { readonly what: string; readonly verdict: Verdict; readonly change: (text: string) => string; readonly place?: string }
+const changes: readonly Change[] = [
+  { what: "another name", verdict: "same", change: swap(["A: real[d, d]", "B: real[d, d]"], ["A*x", "B*x"]) },
+  { what: "another order of the parameters", verdict: "same", change: swap(["    param A: real[d, d]\n", ""], ["param U[k]: real[d, 2]", "param U[k]: real[d, 2]\n    param A: real[d, d]"]) },
+  { what: "another initial value", verdict: "same", change: swap(["param A: real[d, d]", "param A: real[d, d] init normal(0.3)"]) },
+  { what: "one matrix for all copies", verdict: "different", change: swap(["param A: real[d, d]", "param A: real[d, d] shared"]), place: "l.A" },
+  { what: "a matrix of the network, not of each copy", verdict: "different", change: swap(["    param A: real[d, d]\n", ""], ["  param C: ", "  param A: real[d, d]\n  param C: "]), place: "l.A" },
+  { what: "a wider family", verdict: "different", change: swap(["real[d, 2]", "real[d, 3]"]), place: "l.U" },
+  { what: "one more member of the family", verdict: "different", change: swap(["1..2", "1..3"]), place: "k" },
+  { what: "a wider hidden layer", verdict: "different", change: swap(["mlp(x, 8", "mlp(x, 9"]), place: "l.x.mlp.linear.weight" },
+  { what: "a learned step size", verdict: "different", change: swap(["const t = 0.1", "param t: real init constant(0.1)"]), place: "t" },
+  { what: "a fixed matrix", verdict: "different", change: swap(["param A: real[d, d]", "param A: real[d, d] fixed init normal(1)"]), place: "l.A" },
+  { what: "a matrix that nothing uses", verdict: "different", change: swap(["param A: real[d, d]", "param A: real[d, d]\n    param E: real[d, d]"]), place: "l.E" },
+  { what: "no bias", verdict: "different", change: swap(["linear(x, 4)", "linear(x, 4, bias: false)"]), place: "z.linear.bias" },
+  { what: "one more input", verdict: "different", change: swap(["input y: real[d, n]", "input y: real[d, n]\n  input q: real[2]"]), place: "q" },
+  { what: "assignments in another order", verdict: "different", change: swap(["    x = x + 0.1*softmax(x)\n", ""], ["mlp(x, 8, relu)", "mlp(x, 8, relu)\n    x = x + 0.1*softmax(x)"]), place: "l.x" },
+];
+const bothWays = (a: string, b: string): readonly [DiffReport, DiffReport] => [diff(a, b), diff(b, a)];
+describe("diff, both ways", () => {
+  it.each(changes)("$what: $verdict", ({ verdict, change, place }) => {
+    const [there, back] = bothWays(small, change(small));
+    expect([there.verdict, back.verdict]).toEqual([verdict, verdict]);
+    if (place !== undefined) expect(there.differences.map((d) => d.place)).toContain(place);
+    const told = (r: DiffReport, a: "a" | "b", b: "a" | "b"): readonly string[] => r.differences.filter((d) => d.part === "parameter").map((d) => `${d[a]} | ${d[b]}`).sort();
+    expect(told(back, "b", "a")).toEqual(told(there, "a", "b"));
+  });
+  it("tells a learned step size from a positive one, with numbers", () => {
+    const learned = swap(["const t = 0.1", "param t: real init constant(0.1)"])(small);
+    expect(diff(learned, swap(["param t: real", "param t: real positive"])(learned)).differences).toEqual([
+      { place: "t", part: "parameter", a: "learned real, 1 number", b: "learned positive real, 1 number" },
+    ]);
+    expect(diff(small, swap(["param A: real[d, d]", "param A: real[d, d] shared"])(small)).differences).toEqual([
+      { place: "l.A", part: "parameter", a: "learned real[4, 4] in each copy, 48 numbers", b: "learned real[4, 4], 16 numbers" },
+    ]);
+  });
+  it("keeps a matrix of two layers apart from two matrices", () => {
+    const two = (own: string, of: string): string => `network N { input y: real[4] ${of} var x: real[4] = y
+      layer p { ${own} x = A*x } layer q { ${own} x = A*x } output z: real[4] = x }`;
+    for (const report of bothWays(two("param A: real[4, 4]", ""), two("", "param A: real[4, 4]"))) expect(report.verdict).toBe("different");
+    // One layer has its own, the other two share; which two is a difference.
+    const three = (owner: number): string => `network N { input y: real[4] param A: real[4, 4] var x: real[4] = y
+      ${["p", "q", "r"].map((l, i) => `layer ${l} { ${i === owner ? "param B: real[4, 4] x = B*x" : "x = A*x"} }`).join(" ")} output z: real[4] = x }`;
+    for (const report of bothWays(three(0), three(1))) expect(report.verdict).toBe("different");
+  });
+  it("keeps statements of one loop together", () => {
+    const statements = ["x = 2*x", "x = exp(x)"];
+    const one = `network N { input y: real[4] var x: real[4] = y layer p repeat 2 { ${statements.join(" ")} } output z: real[4] = x }`;
+    const two = `network N { input y: real[4] var x: real[4] = y ${statements.map((s, i) => `layer p${i} repeat 2 { ${s} }`).join(" ")} output z: real[4] = x }`;
+    for (const report of bothWays(one, two)) expect(report.verdict).toBe("different");
+  });
+  it("takes parameters that a lemma brings in for the lemma's doing", () => {
+    const ista = example("lista").replace("using free_matrices(A: A, S: S, B: B), free_threshold(theta: theta)", "").replace(/ {4}param (S|B|theta): .*\n/g, "");
+    for (const report of bothWays(example("lista"), ista)) expect(report).toMatchObject({ verdict: "same up to lemmas", differences: [] });
+  });
+  const names = ["ista", "fista", "lista", "admm", "nonnegative-lasso", "group-lasso", "total-variation", "redunet"];
+  it("gives one verdict, whichever spec is the first, of examples and changed networks", () => {
+    const specs = [...names.map(example), small, ...changes.map(({ change }) => change(small))];
+    const spec = fc.constantFrom(...specs);
+    fc.assert(fc.property(spec, spec, (a, b) => {
+      const [there, back] = bothWays(a, b);
+      expect(back.verdict).toBe(there.verdict);
+      if (a === b) expect(there.verdict).toBe("same");
+    }), { numRuns: 40, examples: names.map((n) => [example(n), example(n)]) });
   });
 });

@@ -1,7 +1,9 @@
 /** What the command line promises: exit codes, streams, nothing overwritten, nothing half-written. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { InferenceSession } from "onnxruntime-node";
 import { describe, expect, it, vi } from "vitest";
+import { writeSafetensors } from "../../src/runtime/safetensors.js";
 import { command, spawned, workFolder } from "../support/command-line.js";
 
 const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
@@ -28,6 +30,8 @@ describe("exit codes", () => {
     [1, "a folder", ["check", "FOLDER"]],
     [1, "a preset that is not there", ["check", "GOOD", "--preset", "huge"]],
     [1, "a network that is not there", ["build", "GOOD", "--network", "M", "--target", "onnx", "-o", "OUT"]],
+    ...[["check"], ["explain"], ["verify"], ["inspect"], ["explain", "--format", "html"]].map(([name = "", ...more]): readonly [number, string, readonly string[]] =>
+      [1, `a network that is not there, in ${[name, ...more].join(" ")}`, [name, "GOOD", "--network", "M", ...more]]),
     [1, "weights that are not there", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--weights", "GOOD.not"]],
     [1, "weights that are none", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--weights", "GOOD"]],
     [1, "a model that is none", ["inspect", "FOLDER"]],
@@ -42,6 +46,13 @@ describe("exit codes", () => {
     [2, "a setting without a value", ["check", "GOOD", "--set", "d"]],
     [2, "a setting that is no number", ["check", "GOOD", "--set", "d=three"]],
     [2, "a seed that is no whole number", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "1.5"]],
+    [2, "an opset below those that models are written for", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "3"]],
+    [2, "an opset above them", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "99"]],
+    [2, "an opset for a package", ["build", "GOOD", "--target", "tfjs", "-o", "OUT", "--opset", "18"]],
+    [2, "a stream for a model", ["build", "GOOD", "--target", "onnx", "-o", "-"]],
+    [2, "a variable that is not declared", ["grad", "a", "--var", "a: real", "--wrt", "b"]],
+    [2, "a const without a value", ["grad", "a", "--var", "a: real", "--wrt", "a", "--const", "b"]],
+    [1, "a variable of a size below 1", ["grad", "total(a)", "--var", "a: real[-1]", "--wrt", "a"]],
     [2, "a level that is not there", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "-O", "9"]],
   ])("%i for %s", async (code, _, argv) => {
     const place = files({ "good.srr": good, "wrong.srr": wrong });
@@ -59,6 +70,47 @@ describe("exit codes", () => {
     expect(ran.code).toBe(70);
     expect(ran.err).toContain("Please report it");
     expect(ran.err).toContain("made up by the test");
+  });
+});
+
+describe("with --json", () => {
+  const cases: readonly { readonly what: string; readonly argv: readonly string[]; readonly code?: number }[] = ([
+    ...["check", "explain", "verify", "audit", "inspect"].flatMap((name): readonly (readonly [string, readonly string[]])[] => [
+      [`${name} of a file that is not there`, [name, "MISSING"]], [`${name} of a folder`, [name, "FOLDER"]], [`${name} of a wrong spec`, [name, "WRONG"]],
+    ]),
+    ["an explanation that is asked for as JSON", ["explain", "WRONG", "--format", "json"]],
+    ["diff with a wrong second spec", ["diff", "GOOD", "WRONG"]],
+    ["a file that is not there beside a wrong one", ["check", "WRONG", "MISSING"]],
+    ["a network that is not there", ["build", "GOOD", "--network", "M", "--target", "onnx", "-o", "OUT"]],
+    ["weights that do not fit", ["build", "WEIGHED", "--target", "onnx", "-o", "OUT", "--weights", "OTHER"]],
+    ["a model where a folder stands", ["build", "GOOD", "--target", "onnx", "-o", "FOLDER"]],
+    ["a model that is none", ["inspect", "NOTES"]],
+    ["a construction of nothing", ["construct", "GOOD", "-o", "OUT"]],
+    ["formatting what cannot be read", ["fmt", "BROKEN"]],
+    ["a project where a file stands", ["init", "NOTES"]],
+    ["an option's value", ["check", "GOOD", "--set", "d"], 2],
+    ["a missing option", ["build", "GOOD", "-o", "OUT"], 2],
+    ["an expression that cannot be read", ["grad", "a +", "--var", "a: real", "--wrt", "a"]],
+  ] satisfies readonly (readonly [string, readonly string[], number?])[]).map(([what, argv, code]) => ({ what, argv, ...(code === undefined ? {} : { code }) }));
+  it.each(cases)("$what is told as diagnostics", async ({ argv, code = 1 }) => {
+    const place = files({ "good.srr": good, "wrong.srr": wrong, "notes.onnx": "notes", "broken.srr": "network {", "weighed.srr": good.replace("output z: real[d] = 2*x", "param A: real[d, d]\n  output z: real[d] = A*x"), "other.safetensors": writeSafetensors({ B: { shape: [1], data: Float32Array.of(1) } }, {}) });
+    const words: Readonly<Record<string, string>> = {
+      GOOD: place("good.srr"), WRONG: place("wrong.srr"), MISSING: place("missing.srr"), FOLDER: place("."), OUT: place("out"), NOTES: place("notes.onnx"), BROKEN: place("broken.srr"), WEIGHED: place("weighed.srr"), OTHER: place("other.safetensors"),
+    };
+    const ran = await command(...argv.map((w) => words[w] ?? w), ...(argv.includes("--format") ? [] : ["--json"]));
+    const { diagnostics } = JSON.parse(ran.out) as { diagnostics: { severity: string; message: string }[] };
+    expect(ran.code).toBe(code);
+    expect(diagnostics.length).toBeGreaterThan(0);
+    for (const d of diagnostics) expect([d.severity, d.message]).toEqual(["error", expect.stringMatching(/./)]);
+  });
+  it("fmt, init and doctor give results", async () => {
+    const place = files({ "good.srr": good, "messy.srr": good.replaceAll("  ", "    ") });
+    const formatted = await command("fmt", "--check", "--json", place("good.srr"), place("messy.srr"));
+    expect([formatted.code, formatted.err, JSON.parse(formatted.out)]).toEqual([1, "", {
+      diagnostics: [], files: [{ file: place("good.srr"), formatted: true }, { file: place("messy.srr"), formatted: false }],
+    }]);
+    expect(JSON.parse((await command("init", place("p"), "--example", "ista", "--json")).out)).toMatchObject({ directory: place("p"), files: expect.arrayContaining(["ista.srr"]) });
+    expect(JSON.parse((await command("doctor", "--json")).out)).toMatchObject({ findings: expect.arrayContaining([expect.objectContaining({ what: "Node.js" })]) });
   });
 });
 
@@ -108,6 +160,14 @@ describe("--set", () => {
     expect(ran.err).toMatch(/\bdd\b[\s\S]*\bd\b/);
     for (const value of ["0", "-1", "1.5", "1e400"]) expect((await command("check", place("good.srr"), "--set", `d=${value}`)).code).toBeGreaterThan(0);
   });
+  it("says once what is wrong with a size, and that there is nothing to set", async () => {
+    const place = files({ "good.srr": good, "bare.srr": good.replace("  dim d = 3\n", "").replaceAll("[d]", "[3]") });
+    const codes = async (file: string, setting: string): Promise<readonly (readonly [string, string | null])[]> =>
+      (JSON.parse((await command("check", place(file), "--set", setting, "--json")).out) as { diagnostics: { code: string; hint: string | null }[] }).diagnostics.map((d) => [d.code, d.hint]);
+    expect(await codes("good.srr", "d=0")).toEqual([["SRR2007", null]]);
+    expect(await codes("bare.srr", "zz=1")).toEqual([["SRR2018", "the network has none"]]);
+    expect((await command("grad", "a", "--var", "a: real", "--wrt", "a", "--const", "b")).err).toContain("--const b:");
+  });
   it("does not know names that every object has", async () => {
     const place = files({ "good.srr": good });
     for (const name of ["constructor", "__proto__", "toString"]) expect((await command("check", place("good.srr"), "--set", `${name}=3`)).code, name).toBe(1);
@@ -154,6 +214,23 @@ describe("writing", () => {
     if (process.getuid?.() !== 0) expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("closed/m.onnx"))).code).toBe(1);
     expect(readdirSync(place("."))).toEqual(["closed", "file", "good.srr"]);
   });
+  it.each([
+    ["init", "FILE"], ["init", "FILE/b"], ["build", "GOOD", "--target", "tfjs", "-o", "FILE/b"], ["build", "GOOD", "--target", "onnx", "-o", "FILE/b"], ["build", "GOOD", "--target", "onnx", "-o", "FILE/b/c"],
+  ])("where a file stands in the way: %s %s, in words", async (...argv) => {
+    const place = files({ "good.srr": good, "file": "mine" });
+    const ran = await command(...argv.map((w) => w.replace("FILE", place("file")).replace("GOOD", place("good.srr"))));
+    expect([ran.code, ran.err], ran.err).toEqual([1, expect.stringMatching(/is a file|stands where|not a folder/)]);
+    expect(ran.err).not.toMatch(/E[A-Z]{4,}/);
+    expect(readFileSync(place("file"), "utf8")).toBe("mine");
+  });
+  it("warns of weights that float32 cannot hold", async () => {
+    const place = files({
+      "a.srr": good.replace("output z: real[d] = 2*x", "param A: real[d]\n  param B: real[d]\n  param C: real[d]\n  output z: real[d] = A .* x + B .* x + C .* x"),
+      "w.safetensors": writeSafetensors({ A: { shape: [3], data: Float64Array.of(1, 1e300, 1) }, B: { shape: [3], data: Float32Array.of(1, Number.NaN, 1) }, C: { shape: [3], data: Float32Array.of(1, 2, 3) } }, {}),
+    });
+    const ran = await command("build", place("a.srr"), "--target", "onnx", "-o", place("m.onnx"), "--weights", place("w.safetensors"));
+    expect([ran.code, ran.err]).toEqual([0, expect.stringMatching(/warning: .*w\.safetensors .*in A, B\n/)]);
+  });
   it("starts a project from an example that checks", async () => {
     const place = files({});
     expect((await command("init", place("my project"), "--example", "ista")).code).toBe(0);
@@ -182,6 +259,30 @@ describe("fmt", () => {
     expect((await command("fmt", place("link.srr"))).code).toBe(0);
     expect([readlinkSync(place("link.srr")), readFileSync(place("messy.srr"), "utf8")]).toEqual(["messy.srr", good]);
     expect(readdirSync(place(".")).length).toBe(3);
+  });
+});
+
+describe("inspect", () => {
+  it("knows a file by what is in it", async () => {
+    const place = files({ "good.srr": good, "w.bin": writeSafetensors({ A: { shape: [1], data: Float32Array.of(1) } }, {}) });
+    expect((await command("inspect", place("w.bin"))).out).toContain("Float32");
+    expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("m.safetensors"))).code).toBe(0);
+    expect((await command("inspect", place("m.safetensors"))).out).toContain("opset 18");
+  });
+});
+
+describe("grad", () => {
+  it.each([[["-a^2"]], [["--json", "-a^2"]], [["--", "-a^2"]]])("takes an expression that begins with a minus: %j", async (words) => {
+    const ran = await command("grad", "--var", "a: real", "--wrt", "a", ...words);
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining("-2*a")]);
+  });
+});
+
+describe("opsets", () => {
+  it.each([18, 19, 20, 21, 22, 23])("%i runs in ONNX Runtime", async (opset) => {
+    const place = files({});
+    expect((await command("build", "examples/ista.srr", "--target", "onnx", "-o", place("m.onnx"), "--opset", String(opset))).code).toBe(0);
+    expect((await InferenceSession.create(place("m.onnx"))).outputNames.length).toBeGreaterThan(0);
   });
 });
 

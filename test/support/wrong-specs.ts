@@ -33,6 +33,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2011", what: "a family without its index", text: heads("expect ⟦U⟧'*Z").replace("expect ⟦U⟧'*Z", "expect Z - 0.1*sum(k) ⟦U⟧*U[k]'*Z") },
   { code: "SRR2011", what: "a member that is not there", text: heads("expect Z - 0.1*U[⟦4⟧]*U[1]'*Z") },
   { code: "SRR2012", what: "a const that is no number", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) }", `${head} const c = ⟦total(A)⟧`) },
+  { code: "SRR2012", what: "a const that is infinite", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) }", `${head} const c = ⟦1/0⟧`) },
   { code: "SRR2013", what: "an import that is not there", text: `import ⟦"nowhere"⟧\n${step("minimize sq_norm(x) by gradient(rate: 0.1)")}` },
   { code: "SRR2014", what: "a step without its variable's name", text: "network N { dim q = 3 input y: real[q] var a: real[q] = y var b: real[q] = y layer l repeat 1 { step ⟦s⟧ { minimize sq_norm(a) by gradient(rate: 0.1) } } output z: real[q] = a }" },
   { code: "SRR2014", what: "a step size that is missing", text: step("minimize 0.5*sq_norm(y - A*x) by ⟦gradient⟧") },

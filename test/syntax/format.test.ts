@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { render } from "../../src/diagnostics/render.js";
 import { format } from "../../src/syntax/format.js";
 import { parse } from "../../src/syntax/parse.js";
 import { withoutSpans } from "../support/plain-tree.js";
@@ -49,6 +50,17 @@ describe("the formatter", () => {
     const term = "sq_norm(some_long_name - another_long_name + a_third_name)";
     const lines = formatted(`fn f(x: real) = ${term} + ${term} + ${term}`).split("\n");
     expect(lines.map((line) => line.slice(0, 5))).toEqual(["fn f(", "  + s", "  + s", ""]);
+  });
+  it("reads carriage returns as ends of lines, alone or before a line feed", () => {
+    const lines = ["/// Title.", "", "/// Doc of N.", "network N { // sizes", "  // own line", "  dim d = 4 /* of two", "  lines */", "", "  const c = 2 // two", "  input x: real[d]", "  output z: real[d] = c*x", "}", ""];
+    const plain = formatted(lines.join("\n"));
+    expect(plain).toContain("/// Doc of N.\nnetwork N {");
+    for (const end of ["\r", "\r\n"]) {
+      expect(formatted(lines.join(end))).toBe(plain);
+      const wrong = lines.join(end).replace("c*x", "c*/x");
+      const [first] = parse(wrong, "f.srr").diagnostics;
+      expect(render(first as NonNullable<typeof first>, new Map([["f.srr", wrong]]))).toMatch(/f\.srr:11:\d+\n +11 │ {3}output z: real\[d\] = c\*\/x\n/);
+    }
   });
   it("gives an empty file for one", () => expect(formatted("  \n\n")).toBe(""));
 });

@@ -13,7 +13,8 @@ import { type AuditData, auditData } from "../audit-data.js";
 import { UserFault } from "../faults.js";
 import { writeFiles, writeFolder } from "../files.js";
 import { packageVersion } from "../root.js";
-import { chooseNetwork, compileFile, result, say, type SpecOptions } from "../session.js";
+import { result, say } from "../report.js";
+import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
 import { specHash, weightsFor } from "./build.js";
 
 interface AuditCommand extends SpecOptions {
@@ -47,7 +48,7 @@ function initial(network: CompiledNetwork, description: ModelDescription): Tenso
 export async function audit(file: string, options: AuditCommand): Promise<void> {
   if (options.samples === 0) throw new UserFault("--samples 0: an audit needs a sample");
   const { compilation } = compileFile(file, options);
-  const network = chooseNetwork(compilation, options.network);
+  const network = chooseNetwork(compilation, file, options.network);
   const seed = options.seed ?? network.unrolled.training?.seed ?? 1;
   const description = describe(network.unrolled, {
     compiler: packageVersion(), specHash: specHash(compilation.sources), seed, ...(options.preset === undefined ? {} : { preset: options.preset }),

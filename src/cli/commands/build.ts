@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { CompiledNetwork } from "../../compile.js";
-import { DiagnosticError } from "../../diagnostics/declare.js";
 import { toJson } from "../../diagnostics/render.js";
 import { describe, initialValues } from "../../network/describe.js";
 import { storedShape } from "../../network/weights.js";
@@ -12,12 +11,14 @@ import { type Held, readWeights } from "../../runtime/weights.js";
 import { columnsOf, passSavings, passTable } from "../../explain/pass-table.js";
 import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
 import { buildOnnx, onnxGraphOf, optimisedGraphOf } from "../../targets.js";
+import { highestOpset, lowestOpset } from "../../emit/onnx/opsets.js";
 import { gradientSavings } from "../../emit/onnx-train/training-graph.js";
-import { Reported, UserFault } from "../faults.js";
+import { refusing, UsageFault, UserFault } from "../faults.js";
 import { isOurModel, writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
 import { packageVersion } from "../root.js";
-import { chooseNetwork, compileFile, result, say, showDiagnostics, type SpecOptions } from "../session.js";
+import { result, say } from "../report.js";
+import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
 
 export interface BuildOptions extends SpecOptions {
   readonly target: "tfjs" | "onnx" | "onnx-train";
@@ -68,14 +69,25 @@ function explainPasses(network: CompiledNetwork, description: ModelDescription, 
   return { passes: [...own, ...gradients], text: `${passTable(own, columns)}${step}` };
 }
 
+/** Options of one target only. */
+const ofOneTarget = { opset: "onnx", probe: "onnx" } as const;
+function checkOptions(options: BuildOptions): void {
+  for (const [name, target] of Object.entries(ofOneTarget) as [keyof typeof ofOneTarget, string][]) {
+    if (options[name] !== undefined && options.target !== target) throw new UsageFault(`--${name} goes with --target ${target}, not ${options.target}`);
+  }
+  const { opset = lowestOpset } = options;
+  if (opset < lowestOpset || opset > highestOpset) throw new UsageFault(`--opset ${opset}: models are written for opset ${lowestOpset} to ${highestOpset}`);
+}
+
 export async function build(file: string, options: BuildOptions): Promise<void> {
+  checkOptions(options);
   const { compilation, text } = compileFile(file, options);
-  const network = chooseNetwork(compilation, options.network);
+  const network = chooseNetwork(compilation, file, options.network);
   const description = describe(network.unrolled, {
     compiler: packageVersion(), specHash: specHash(compilation.sources), seed: options.seed ?? network.unrolled.training?.seed ?? 1,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
   });
-  try {
+  await refusing(compilation.sources, async () => {
     switch (options.target) {
       case "onnx": {
         const { values, vocabulary } = weightsFor(description, options.weights);
@@ -93,11 +105,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
         });
         break;
     }
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    showDiagnostics([error.diagnostic], compilation.sources, options.json);
-    throw new Reported();
-  }
+  });
   const learned = network.unrolled.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + storedShape(p).reduce((a, b) => a * b, 1), 0);
   say(`${network.typed.name}: ${learned.toLocaleString("en-US")} learned parameters, written to ${options.out}`);
   const explained = options.explainPasses ? explainPasses(network, description, options) : undefined;

@@ -1,24 +1,28 @@
-import { say } from "../session.js";
-import { compile } from "../../compile.js";
-import { Reported } from "../faults.js";
-import { nodeHost, readSpec } from "../host.js";
-import { readSettings, showDiagnostics, type SpecOptions } from "../session.js";
 import type { Diagnostic } from "../../diagnostics/declare.js";
+import { toJson } from "../../diagnostics/render.js";
+import { SpecFault, UserFault } from "../faults.js";
+import { resultJson, say, showDiagnostics } from "../report.js";
+import { isWrong, namedNetworks, readAndCompile, type SpecOptions } from "../session.js";
 
-/** Diagnostics of every file; exit 1 if any has errors. */
+/** Diagnostics of every file, those that cannot be read among them; exit 1 if any has errors. */
 export function check(files: readonly string[], options: SpecOptions): void {
   const diagnostics: Diagnostic[] = [];
   const sources = new Map<string, string>();
+  const others: UserFault[] = [];
   for (const name of files) {
-    const spec = readSpec(name);
-    const result = compile(spec.text, {
-      file: spec.file, settings: readSettings(options.set), ...(options.preset === undefined ? {} : { preset: options.preset }),
-    }, nodeHost(name));
-    diagnostics.push(...result.diagnostics);
-    result.sources.forEach((text, file) => sources.set(file, text));
-    const errors = result.diagnostics.filter((d) => d.severity === "error").length;
-    if (!options.json && errors === 0) say(`${spec.file}: ${result.networks.map((n) => `network ${n.typed.name}`).join(", ") || "no network"} checked`);
+    try {
+      const { compilation, file } = readAndCompile(name, options);
+      diagnostics.push(...compilation.diagnostics);
+      compilation.sources.forEach((text, of) => sources.set(of, text));
+      if (isWrong(compilation)) continue;
+      const networks = namedNetworks(compilation, file, options.network);
+      if (!options.json) say(`${file}: ${networks.map((n) => `network ${n.typed.name}`).join(", ") || "no network"} checked`);
+    } catch (error) {
+      if (!(error instanceof UserFault)) throw error;
+      others.push(error);
+    }
   }
-  showDiagnostics(diagnostics, sources, options.json);
-  if (diagnostics.some((d) => d.severity === "error")) throw new Reported();
+  if (others.length > 0 || diagnostics.some((d) => d.severity === "error")) throw new SpecFault(diagnostics, sources, others);
+  if (options.json) resultJson({ diagnostics: diagnostics.map((d) => toJson(d, sources)) });
+  else showDiagnostics(diagnostics, sources);
 }

@@ -12,9 +12,10 @@ import { weightNotes } from "../../runtime/weights.js";
 import { evaluateGraph } from "../../tensor/evaluate-graph.js";
 import { graphOf } from "../../targets.js";
 import { chooseSamples, specData } from "../audit-data.js";
-import { UserFault } from "../faults.js";
+import { refusing, UserFault } from "../faults.js";
 import { packageVersion } from "../root.js";
-import { chooseNetwork, compileFile, result, say, type SpecOptions } from "../session.js";
+import { result, say } from "../report.js";
+import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
 import { specHash } from "./build.js";
 
 export interface ConstructOptions extends SpecOptions {
@@ -26,7 +27,7 @@ export interface ConstructOptions extends SpecOptions {
 
 export async function construct(file: string, options: ConstructOptions): Promise<void> {
   const { compilation } = compileFile(file, options);
-  const network = chooseNetwork(compilation, options.network);
+  const network = chooseNetwork(compilation, file, options.network);
   const { unrolled } = network;
   const captured = unrolled.parameters.filter((p) => p.captured);
   if (captured.length === 0) throw new UserFault(`network ${unrolled.name} has no capture, so there is nothing to construct; train it instead`);
@@ -43,7 +44,8 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const [train, test] = [batchOf(data.train, count), batchOf(data.test, data.test.size)];
   const started = Date.now();
   const parameters = Object.fromEntries(Object.entries(others).map(([k, { shape, data: numbers }]): [string, HostTensor] => [k, { shape, data: Float64Array.from(numbers) }]));
-  const built = evaluateGraph(graphOf(network, { construct: true }), { inputs: train, parameters });
+  const [building, forward] = await refusing(compilation.sources, () => [graphOf(network, { construct: true }), graphOf(network, {})] as const);
+  const built = evaluateGraph(building, { inputs: train, parameters });
   const weights: Record<string, HostTensor> = Object.assign(Object.create(null), parameters);
   for (const p of captured) {
     const found = built.get(p.name);
@@ -57,7 +59,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
     addBatch(metrics, batch, Object.fromEntries(outputs));
     return Object.fromEntries(metrics.map((m) => [m.name, m.value()]));
   };
-  const scores = { train: score(train, built), test: score(test, evaluateGraph(graphOf(network, {}), { inputs: test, parameters: weights })) };
+  const scores = { train: score(train, built), test: score(test, evaluateGraph(forward, { inputs: test, parameters: weights })) };
   const seconds = (Date.now() - started) / 1000;
   const weightsFile = join(options.out, "weights.safetensors");
   writeAtomically(weightsFile, writeSafetensors(weights, weightNotes(hash, data.vocabulary)));

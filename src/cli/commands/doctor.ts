@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { UserFault } from "../faults.js";
 import { packageRoot } from "../root.js";
-import { result, say } from "../session.js";
+import { result, resultJson, say } from "../report.js";
 
 interface Finding {
   readonly what: string;
@@ -56,15 +56,17 @@ function findings(): readonly Finding[] {
   found.push({ what: "NVIDIA GPU", state: "note", detail: cuda ? "a driver is there; tfjs-node-gpu 4.22 wants CUDA 11.8 and cuDNN 8.6" : "none found" });
   return found;
 }
-export function doctor(options: { readonly installNative?: boolean }): void {
+export function doctor(options: { readonly installNative?: boolean; readonly json?: boolean }): void {
   if (options.installNative) {
     const script = join(packageRoot(), "scripts", "install-tfjs-node.sh");
     if (process.platform !== "linux" || process.arch !== "x64") throw new UserFault("the native binding can be built on Linux x86_64 only");
     say("building the native TensorFlow binding in this folder (some 200 MB are fetched)…");
-    const run = spawnSync("sh", [script, process.cwd()], { stdio: ["ignore", "inherit", "inherit"] });
+    const run = spawnSync("sh", [script, process.cwd()], { stdio: ["ignore", options.json ? process.stderr.fd : "inherit", "inherit"] });
     if (run.status !== 0) throw new UserFault("the native binding could not be built; the lines above say why. WebAssembly goes on working");
   }
-  const lines = findings().flatMap((f) => [
+  const found = findings();
+  if (options.json) return resultJson({ findings: found });
+  const lines = found.flatMap((f) => [
     `${f.state === "ok" ? "ok     " : f.state === "note" ? "note   " : "MISSING"} ${f.what}: ${f.detail}`,
     ...(f.mend ? [`        ${f.mend}`] : []),
   ]);

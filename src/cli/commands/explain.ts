@@ -4,10 +4,11 @@ import type { CompiledNetwork } from "../../compile.js";
 import { explainNetwork } from "../../explain/derivation.js";
 import { explainLatex } from "../../explain/latex.js";
 import { explainJson, explainText } from "../../explain/text.js";
-import { UsageFault, UserFault } from "../faults.js";
+import { refusing, UsageFault, UserFault } from "../faults.js";
 import { writeFiles } from "../files.js";
 import { packageVersion } from "../root.js";
-import { chooseNetwork, compileFile, result, type SpecOptions } from "../session.js";
+import { result } from "../report.js";
+import { chooseNetwork, compileFile, namedNetworks, type SpecOptions } from "../session.js";
 
 interface ExplainOptions extends SpecOptions {
   readonly step?: string;
@@ -22,11 +23,10 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
   const format = options.json ? "json" : options.format;
   if (format === "html") {
     if (options.step !== undefined) throw new UsageFault("--step goes with text, latex and json; the page shows all steps");
-    write(await page(chooseNetwork(compilation, options.network), file), options);
+    write(await refusing(compilation.sources, () => page(chooseNetwork(compilation, file, options.network), file)), options);
     return;
   }
-  const networks = compilation.networks.filter((n) => options.network === undefined || n.typed.name === options.network);
-  const all = networks.flatMap((n) => explainNetwork(n.typed, n.derivations));
+  const all = namedNetworks(compilation, file, options.network).flatMap((n) => explainNetwork(n.typed, n.derivations));
   const steps = options.step === undefined ? all : all.filter((s) => s.name === options.step);
   if (steps.length === 0) {
     throw new UserFault(options.step === undefined ? `${file} has no step` : `there is no step ${options.step}; the file has ${all.map((s) => s.name).join(", ") || "none"}`);

@@ -9,8 +9,9 @@ import { value, type Value } from "../../numeric/matrix.js";
 import type { TensorMap } from "../../runtime/contract.js";
 import { type DeclaredVariable, elaborateWithVariables, type ExpressionContext } from "../../semantics/expression-context.js";
 import { parseExpression, parseHole } from "../../syntax/parse.js";
-import { Reported, UsageFault, UserFault } from "../faults.js";
-import { readSettings, result, showDiagnostics } from "../session.js";
+import { SpecFault, UsageFault, UserFault } from "../faults.js";
+import { result } from "../report.js";
+import { readSettings } from "../session.js";
 import { readTensors } from "./build.js";
 
 interface GradOptions {
@@ -27,10 +28,7 @@ const file = "<expression>";
 export function grad(text: string, options: GradOptions): void {
   const reporter = new Reporter();
   const sources = new Map([[file, text]]);
-  const finish = (diagnostics: readonly Diagnostic[]): never => {
-    showDiagnostics(diagnostics, sources, options.json);
-    throw new Reported();
-  };
+  const finish = (diagnostics: readonly Diagnostic[]): never => { throw new SpecFault(diagnostics, sources); };
   const parsed = parseExpression(text, file);
   parsed.diagnostics.forEach((d) => reporter.report(d));
   const holes = options.var.flatMap((declaration, i) => {
@@ -41,13 +39,13 @@ export function grad(text: string, options: GradOptions): void {
     return hole ? [hole] : [];
   });
   if (reporter.hasErrors) finish(reporter.diagnostics);
-  const indices = readSettings(options.index);
+  const indices = readSettings(options.index, "--index", "k=4");
   for (const [name, count] of indices) if (!Number.isInteger(count) || count < 1) throw new UsageFault(`--index ${name}=${count}: an index has a whole number of values, from 1`);
-  const constants = readSettings(options.const);
+  const constants = readSettings(options.const, "--const", "a=0.5");
   const context = elaborateWithVariables(parsed.expression, holes, indices, constants, reporter);
   if (!context || reporter.hasErrors) return finish(reporter.diagnostics);
   const wrt = context.variables.find((v) => v.name === options.wrt);
-  if (!wrt) throw new UserFault(`--wrt ${options.wrt}: there is no such variable; there are ${context.variables.map((v) => v.name).join(", ")}`);
+  if (!wrt) throw new UsageFault(`--wrt ${options.wrt}: there is no such variable; there are ${context.variables.map((v) => v.name).join(", ")}`);
   let slope: Expr;
   try {
     slope = gradient(context.expression, wrt);

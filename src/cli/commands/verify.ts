@@ -5,7 +5,8 @@ import type { Check } from "../../audit/verify.js";
 import { Reported, UsageFault, UserFault } from "../faults.js";
 import { writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
-import { compileFile, result, say, type SpecOptions } from "../session.js";
+import { result, say } from "../report.js";
+import { compileFile, namedNetworks, type SpecOptions } from "../session.js";
 
 interface VerifyCommand extends SpecOptions {
   readonly trials?: number;
@@ -40,8 +41,7 @@ export async function verify(file: string | undefined, options: VerifyCommand): 
   const { verifyLemmas, verifyNetwork } = await import("../../audit/verify.js");
   const { compilation } = compileFile(file, options);
   const { trials = 5, seed = 1 } = options;
-  const networks = compilation.networks.filter((n) => options.network === undefined || n.typed.name === options.network);
-  if (networks.length === 0 && options.network !== undefined) throw new UserFault(`there is no network ${options.network} in ${file}`);
+  const networks = namedNetworks(compilation, file, options.network);
   const checks = [
     ...verifyLemmas(compilation.program?.lemmas ?? [], trials),
     ...networks.flatMap((n) => verifyNetwork(n.typed, n.derivations, { trials, seed })),

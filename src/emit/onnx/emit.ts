@@ -15,6 +15,7 @@ import { type Folded, foldPlan } from "./fold.js";
 import { bytesOf, floatTensor, GraphWriter, intTensor, type OnnxType } from "./graph-writer.js";
 import { type Lowering, lowerAffine, lowerAttention, lowerBiased, lowerDeviation, lowerNode, lowerSplit, onnxType } from "./lowering.js";
 import { type Initializer, modelBytes, type ModelParts, type NamedValue } from "./model-bytes.js";
+import { attentionOpset, highestOpset, lowestOpset } from "./opsets.js";
 import { Sizes } from "./sizes.js";
 import { splits } from "./splits.js";
 
@@ -46,9 +47,6 @@ export interface EmittedFile {
   readonly bytes: Uint8Array;
 }
 
-const lowestOpset = 18;
-/** From this one on there is one operator for attention. */
-const attentionOpset = 23;
 const defaultThreshold = 1.9e9;
 /** External tensors start at multiples of this, so that they can be mapped into memory. */
 const alignment = 4096;
@@ -227,7 +225,7 @@ export function graphForOnnx(graph: Graph, level: OptimisationLevel, opset: numb
 /** The files of the model: one, or two where the weights are too large for one. Throws a Defect where plan and weights disagree. */
 export function emitOnnx(scheduled: Plan, model: OnnxModel): { readonly files: readonly EmittedFile[] } {
   const opset = model.opset ?? lowestOpset;
-  if (opset < lowestOpset) throw new Defect(`opset ${opset} is below ${lowestOpset}`);
+  if (opset < lowestOpset || opset > highestOpset) throw new Defect(`opset ${opset} is not between ${lowestOpset} and ${highestOpset}`);
   const attention: ReadonlyMap<number, Attention> = opset < attentionOpset ? new Map() : attentions(scheduled);
   // The operator takes heads as they were scheduled; products written out are faster over one leading axis.
   const plan = attention.size > 0 ? scheduled : withFlatBatches(scheduled);
