@@ -1,6 +1,6 @@
 /** Weights of a file for the parameters of a network: by own names, or by alias with an axis pattern (language, section 10). */
 import { dimValue } from "../expression/dim.js";
-import type { HostTensor, TensorMap } from "../runtime/contract.js";
+import { type HostTensor, type TensorMap, valueFault } from "../runtime/contract.js";
 import type { NetworkParameter } from "./network.js";
 
 export interface WeightFault {
@@ -36,7 +36,8 @@ export function resolveWeights(parameters: readonly NetworkParameter[], file: Te
     }
     used.add(found.name);
     const read = found.aliased ? readAliased(p, found.tensor) : readOwn(p, found.tensor);
-    if (typeof read === "string") faults.push({ parameter: p.name, reason: `${found.name}: ${read}` });
+    const fault = typeof read === "string" ? read : valueFault({ shape: storedShape(p), positive: p.positive }, read);
+    if (typeof read === "string" || fault !== undefined) faults.push({ parameter: p.name, reason: `${found.name}: ${fault}` });
     else values[p.name] = read;
   }
   return { values: faults.length > 0 ? {} : values, faults, unused: Object.keys(file).filter((name) => !used.has(name)) };

@@ -54,6 +54,14 @@ export interface ParameterDescription {
   readonly init: Init;
 }
 
+/** Why a value does not fit a parameter, in words that follow its name; undefined where it fits. Whatever comes from outside is asked here. */
+export function valueFault(p: Pick<ParameterDescription, "shape" | "positive">, t: HostTensor): string | undefined {
+  if (t.shape.join() !== p.shape.join()) return `is [${t.shape.join(", ")}], wanted [${p.shape.join(", ")}]`;
+  // As float32, in which engines compute: what rounds to 0 there is not positive.
+  const at = p.positive ? t.data.findIndex((x) => !(Math.fround(x) > 0)) : -1;
+  return at < 0 ? undefined : `must be positive, and has ${Number(t.data[at]?.toPrecision(6))}`;
+}
+
 export type OptimizerProgram =
   | { readonly kind: "sgd"; readonly rate: number; readonly momentum: number; readonly weightDecay: number; readonly clip?: number }
   | { readonly kind: "adam" | "adamw"; readonly rate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number; readonly clip?: number }

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { writeSafetensors } from "../../src/runtime/safetensors.js";
 import { command, spawned, workFolder } from "../support/command-line.js";
 
 const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
@@ -51,6 +52,14 @@ describe("exit codes", () => {
     if (code !== 0) expect(ran.err + (argv.includes("--json") ? ran.out : "")).not.toBe("");
     expect(ran.err).not.toContain("    at ");
     expect(existsSync(place("out.onnx"))).toBe(false);
+  });
+  it.each(["onnx", "onnx-train", "tfjs"])("1 for a value that is not positive where it must be, built for %s", async (target) => {
+    const spec = good.replace("output", "target y: real[d]\n  param t: real positive init constant(1)\n  output").replace("2*x", "t*x")
+      .replace(/}\n$/, "  train { data mnist loss mse(z, y) optimizer sgd(rate: 0.1) batch 2 steps 1 }\n}\n");
+    const place = files({ "spec.srr": spec, "w.safetensors": writeSafetensors({ t: { shape: [], data: Float32Array.of(-0.5) } }) });
+    const ran = await command("build", place("spec.srr"), "--target", target, "-o", place("out"), "--weights", place("w.safetensors"));
+    expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("t: must be positive, and has -0.5")]);
+    expect(existsSync(place("out"))).toBe(false);
   });
   it("70 for a defect of ours, with the request to report it", async () => {
     vi.doMock("../../src/cli/commands/doctor.js", () => ({ doctor: () => { throw new TypeError("made up by the test"); } }));
