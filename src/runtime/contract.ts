@@ -113,6 +113,8 @@ export interface ModelDescription {
   /** sha256 of the spec's text (imports included). */
   readonly specHash: string;
   readonly preset?: string;
+  /** Dims, consts and lets that are numbers, after presets and settings: with the spec's text and the preset, what makes the network this one. */
+  readonly constants: Readonly<Record<string, number>>;
   readonly seed: number;
   readonly inputs: readonly WireTensor[];
   readonly targets: readonly WireTensor[];
@@ -120,6 +122,9 @@ export interface ModelDescription {
   readonly parameters: readonly ParameterDescription[];
   readonly training?: TrainingProgram;
 }
+
+/** What two builds of one spec may differ in. */
+export type NetworkIdentity = Pick<ModelDescription, "name" | "preset" | "constants">;
 
 /** One batch: inputs and targets by name, in wire format with the batch axis first. */
 export type Batch = TensorMap;

@@ -17,16 +17,20 @@ export interface Package {
   readonly baseDirectory: string;
   readonly createEngine: (options: ProgramOptions) => Promise<TrainingEngine>;
 }
-/** A terminal gets a bar; SIGINT asks the loop to stop after the step. */
+/** A terminal gets a bar. */
 export function terminal(): Console {
+  const say = (text: string): void => { process.stderr.write(`${text}\n`); };
+  const base = { say, interrupted: () => false };
+  return process.stderr.isTTY ? { ...base, bar: (text) => { process.stderr.write(`\r\u001b[K${text}`); } } : base;
+}
+/** SIGINT asks a training run to stop after its step, a second one ends it at once; a program that has nothing to save ends at the first. */
+function stoppable(io: Console): Console {
   let stop = false;
   process.on("SIGINT", () => {
     if (stop) process.exit(130);
     stop = true;
   });
-  const say = (text: string): void => { process.stderr.write(`${text}\n`); };
-  const base = { say, interrupted: () => stop };
-  return process.stderr.isTTY ? { ...base, bar: (text) => { process.stderr.write(`\r\u001b[K${text}`); } } : base;
+  return { ...io, interrupted: () => stop };
 }
 export async function dataOf(pack: Package, options: ProgramOptions): Promise<DataSet> {
   const call = options.data ?? pack.model.training?.data;
@@ -45,7 +49,7 @@ function weightsOf(file: string | undefined): TensorMap | undefined {
 /** The best state of a run (the last where there is none), or the weights named. */
 export async function loadWeights(pack: Package, options: ProgramOptions, io: Console): Promise<TensorMap> {
   const given = weightsOf(options.weights);
-  const values = given ?? (loadBest(options.out, pack.model.specHash) ?? loadCheckpoint(options.out, pack.model.specHash, io.say)).parameters;
+  const values = given ?? (loadBest(options.out, pack.model) ?? loadCheckpoint(options.out, pack.model, io.say)).parameters;
   checkValues(pack.model, values, given ? String(options.weights) : `the checkpoint in ${options.out}`, io.say);
   return values;
 }
@@ -53,7 +57,7 @@ async function runTrain(pack: Package, options: ProgramOptions, io: Console): Pr
   const data = await dataOf(pack, options);
   const engine = await pack.createEngine(options);
   const weights = weightsOf(options.weights);
-  const summary = await train(engine, pack.model, data, { ...options, ...(weights ? { weights } : {}) } as Parameters<typeof train>[3], io);
+  const summary = await train(engine, pack.model, data, { ...options, ...(weights ? { weights } : {}) } as Parameters<typeof train>[3], stoppable(io));
   engine.dispose();
   process.stdout.write(`${JSON.stringify({ ...summary, checkpoints: options.out })}\n`);
 }
