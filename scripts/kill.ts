@@ -9,6 +9,8 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadCheckpoint } from "../src/runtime/checkpoint.js";
 import { Random } from "../src/runtime/random.js";
+import { compileSpec } from "../test/support/build.js";
+import { describeTraining, smallSpec } from "../test/support/training.js";
 
 const root = resolve(fileURLToPath(import.meta.url), "..", "..");
 export interface KillReport {
@@ -20,13 +22,16 @@ export interface KillReport {
   readonly inWrites: number;
   readonly equal: boolean;
 }
-function child(out: string, epochs: number): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", join(root, "scripts", "kill-child.ts"), out, String(epochs)], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+/** What the killed process trains. */
+export const killedModel = describeTraining(compileSpec(smallSpec()));
+export type KilledEngine = "ort" | "tfjs";
+function child(out: string, epochs: number, engine: KilledEngine): ChildProcess {
+  return spawn(process.execPath, ["--import", "tsx", join(root, "scripts", "kill-child.ts"), out, String(epochs), engine], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
 }
 /** Ends by itself, or by `signal` once it has done so many steps and some milliseconds more. */
-export function runUntil(out: string, epochs: number, steps: number, delay: number, signal: NodeJS.Signals = "SIGKILL"): Promise<{ code: number | null; out: string; err: string }> {
+export function runUntil(out: string, epochs: number, steps: number, delay: number, signal: NodeJS.Signals = "SIGKILL", engine: KilledEngine = "ort"): Promise<{ code: number | null; out: string; err: string }> {
   return new Promise((done) => {
-    const process_ = child(out, epochs);
+    const process_ = child(out, epochs, engine);
     const text = { out: "", err: "" };
     let armed = true;
     process_.stderr?.on("data", (d) => { text.err += String(d); });
@@ -62,7 +67,7 @@ export async function killTest(kills: number, seed: number, epochs = 20): Promis
       if (files.some((f) => f.endsWith(".tmp"))) report.inWrites += 1;
       if (files.includes("last.safetensors")) {
         try {
-          loadCheckpoint(killed, "a".repeat(64), (text) => { throw new Error(text); });
+          loadCheckpoint(killed, killedModel, (text) => { throw new Error(text); });
         } catch {
           report.unreadable += 1;
         }

@@ -105,6 +105,7 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
   return {
     format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
+    constants: Object.fromEntries([...network.dims, ...[...network.definitions].flatMap(([name, e]) => (e.kind === "number" ? [[name, e.value] as const] : []))]),
     seed: options.seed,
     inputs: network.inputs.map(wire), targets: network.targets.map(wire), outputs: network.outputs.map(wire),
     parameters: parameterDescriptions(network, options.seed),

@@ -21,6 +21,6 @@ function axisNames(p: NetworkParameter): readonly (readonly string[])[] {
 export function stored(p: NetworkParameter): StoredParameter {
   const { name, alias } = p;
   const inFile: ParameterAlias | undefined = alias && { name: alias.name, ...(alias.axes === undefined ? {} : { axes: { pattern: alias.axes, names: axisNames(p) } }) };
-  return { name, shape: storedShape(p), ...(inFile ? { alias: inFile } : {}) };
+  return { name, shape: storedShape(p), positive: p.positive, ...(inFile ? { alias: inFile } : {}) };
 }
 export const resolveWeights = (parameters: readonly NetworkParameter[], file: TensorMap): ResolvedWeights => resolveStored(parameters.map(stored), file);

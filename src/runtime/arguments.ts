@@ -28,8 +28,18 @@ export interface ProgramOptions {
 export class ArgumentFault extends Error {
   override name = "ArgumentFault";
 }
-const numbers = ["epochs", "steps", "batch-size", "lr", "seed", "threads", "length", "temperature"] as const;
-const fractions: ReadonlySet<string> = new Set(["lr", "temperature"]);
+interface Range {
+  readonly fits: (n: number) => boolean;
+  readonly wants: string;
+}
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Range => ({
+  fits: (n) => Number.isInteger(n) && n >= least && n <= most, wants: `a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`,
+});
+const numbers = {
+  epochs: whole(0), steps: whole(0), "batch-size": whole(1), seed: whole(0), threads: whole(1, 1024), length: whole(0),
+  lr: { fits: (n) => n > 0 && n < Number.POSITIVE_INFINITY, wants: "a number above 0" },
+  temperature: { fits: (n) => n >= 0 && n < Number.POSITIVE_INFINITY, wants: "a number from 0" },
+} satisfies Record<string, Range>;
 export const usage = `options: --engine ort|tfjs  --backend node-gpu|node|wasm|cpu  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
          --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR
          --audit every:N (each step of the network measured while it trains, into audit.csv)
@@ -51,13 +61,12 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
     throw new ArgumentFault(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
   }
   if (values["help"]) throw new ArgumentFault(usage);
-  const number = (name: (typeof numbers)[number]): number | undefined => {
+  const number = (name: keyof typeof numbers): number | undefined => {
     const given = values[name];
     if (given === undefined) return undefined;
-    const n = Number(given);
-    if (!Number.isFinite(n) || (!fractions.has(name) && (!Number.isInteger(n) || n < (name === "batch-size" || name === "threads" ? 1 : 0)))) {
-      throw new ArgumentFault(`--${name} ${String(given)}: wants ${fractions.has(name) ? "a number" : `a whole number${name === "batch-size" || name === "threads" ? " from 1" : ""}`}`);
-    }
+    // Nothing but spaces would be 0.
+    const n = String(given).trim() === "" ? Number.NaN : Number(given);
+    if (!numbers[name].fits(n)) throw new ArgumentFault(`--${name} wants ${numbers[name].wants}, not ${JSON.stringify(given)}`);
     return n;
   };
   const every = values["audit"] === undefined ? undefined : /^every:([1-9]\d*)$/.exec(String(values["audit"]))?.[1];

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { HostTensor, ModelDescription, TensorMap } from "./contract.js";
+import { type HostTensor, type ModelDescription, type NetworkIdentity, own, type TensorMap, valueFault } from "./contract.js";
 import { DataError, readMetadata, readSafetensors, writeSafetensors } from "./safetensors.js";
 
 /** Where a run stands; with parameters and optimiser state, all that a resumed run needs. */
@@ -15,7 +15,13 @@ export interface Progress {
   readonly epochRandom: readonly number[];
   readonly random: readonly number[];
   readonly best: number | undefined;
+  /** Running mean of the training loss. */
+  readonly loss: number | undefined;
+  /** The step after which the network was evaluated last. */
+  readonly evaluated: number;
   readonly specHash: string;
+  /** Older checkpoints do not know it. */
+  readonly network?: NetworkIdentity;
   readonly seed: number;
   readonly batch: number;
   /** Of text: the characters that the network's symbols stand for. */
@@ -28,7 +34,9 @@ export interface Checkpoint {
   readonly parameters: TensorMap;
   readonly state: TensorMap;
 }
-const fileOf = (folder: string, which: "last" | "best"): string => join(folder, `${which}.safetensors`);
+/** What a run writes into its folder. */
+export const runFiles = { last: "last.safetensors", best: "best.safetensors", log: "log.csv", audit: "audit.csv" } as const;
+const fileOf = (folder: string, which: "last" | "best"): string => join(folder, runFiles[which]);
 /** Over the progress too: a flipped digit of the step would otherwise resume another run without a word. */
 const digest = (tensors: TensorMap, progress: string): string =>
   createHash("sha256").update(writeSafetensors(tensors)).update("\0").update(progress).digest("hex");
@@ -52,11 +60,13 @@ export function writeAtomically(file: string, bytes: Uint8Array): void {
     throw new DataError(`cannot write ${file}: ${codeOf(error)}; the state before it is untouched`);
   }
 }
+/** The same progress is the same text, whatever it went through: names are sorted. */
+const textOf = (progress: Progress): string => JSON.stringify(Object.fromEntries(Object.entries(progress).sort(([a], [b]) => (a < b ? -1 : 1))));
 const prefixed = (map: TensorMap, prefix: string): [string, HostTensor][] => Object.entries(map).map(([k, v]) => [`${prefix}${k}`, v]);
 
 export function saveCheckpoint(folder: string, which: "last" | "best", checkpoint: Checkpoint): string {
   const tensors = Object.fromEntries([...prefixed(checkpoint.parameters, "parameter/"), ...prefixed(checkpoint.state, "state/")]);
-  const progress = JSON.stringify(checkpoint.progress);
+  const progress = textOf(checkpoint.progress);
   const file = fileOf(folder, which);
   writeAtomically(file, writeSafetensors(tensors, { format, progress, sha256: digest(tensors, progress) }));
   return file;
@@ -64,7 +74,17 @@ export function saveCheckpoint(folder: string, which: "last" | "best", checkpoin
 /** Of another network: falling back to an older state would not help. */
 class ForeignCheckpoint extends DataError {}
 
-function readCheckpoint(file: string, specHash: string): Checkpoint {
+export const identityOf = ({ name, preset, constants }: NetworkIdentity): NetworkIdentity => ({ name, ...(preset === undefined ? {} : { preset }), constants });
+/** What one build of a spec has otherwise than another, in words. */
+function differences(there: NetworkIdentity, here: NetworkIdentity): readonly string[] {
+  const names = new Set([...Object.keys(there.constants), ...Object.keys(here.constants)]);
+  const rows = [["the network", there.name, here.name], ["the preset", there.preset, here.preset], ...[...names].map((n) => [n, own(there.constants, n), own(here.constants, n)] as const)] as const;
+  return rows.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} is ${a ?? "not set"} there and ${b ?? "not set"} here`);
+}
+/** What a checkpoint must belong to. */
+export type Owner = NetworkIdentity & Pick<ModelDescription, "specHash">;
+
+function readCheckpoint(file: string, owner: Owner): Checkpoint {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(file);
@@ -78,32 +98,36 @@ function readCheckpoint(file: string, specHash: string): Checkpoint {
   const tensors = readSafetensors(bytes, file);
   if (digest(tensors, text) !== metadata["sha256"]) throw new DataError(`${file} is damaged: its checksum does not fit`);
   // The checksum fits, so this is what was written.
-  const progress = JSON.parse(text) as Progress;
-  if (progress.specHash !== specHash) throw new ForeignCheckpoint(`${file} belongs to another spec (hash ${progress.specHash.slice(0, 12)}…, this one has ${specHash.slice(0, 12)}…)`);
+  const written = JSON.parse(text) as Progress;
+  // Older ones do not say when they were evaluated.
+  const progress: Progress = { ...written, loss: written.loss, evaluated: written.evaluated ?? written.step };
+  if (progress.specHash !== owner.specHash) throw new ForeignCheckpoint(`${file} belongs to another spec (hash ${progress.specHash.slice(0, 12)}…, this one has ${owner.specHash.slice(0, 12)}…)`);
+  const different = progress.network ? differences(progress.network, owner) : [];
+  if (different.length > 0) throw new ForeignCheckpoint(`${file} belongs to another network of this spec: ${different.slice(0, 4).join("; ")}${different.length > 4 ? `; and ${different.length - 4} more` : ""}. Build the package with the same preset and --set, or begin a new run`);
   const part = (prefix: string): TensorMap => Object.fromEntries(Object.entries(tensors).filter(([k]) => k.startsWith(prefix)).map(([k, v]) => [k.slice(prefix.length), v]));
   return { progress, parameters: part("parameter/"), state: part("state/") };
 }
-/** Values for a model's parameters, all of them and of the right shape, or none: throws DataError that names every one that is wrong. */
+/** Values for a model's parameters, all of them and fitting, or none: throws DataError that names every one that is wrong. */
 export function checkValues(model: ModelDescription, values: TensorMap, source: string, say?: (text: string) => void): void {
   const wrong = model.parameters.flatMap((p) => {
-    const t = Object.hasOwn(values, p.name) ? values[p.name] : undefined;
-    if (!t) return [`${p.name} is missing`];
-    return t.shape.join() === p.shape.join() ? [] : [`${p.name} is [${t.shape.join(", ")}], wanted [${p.shape.join(", ")}]`];
+    const t = own(values, p.name);
+    const fault = t ? valueFault(p, t) : "is missing";
+    return fault === undefined ? [] : [`${p.name} ${fault}`];
   });
   if (wrong.length > 0) throw new DataError(`${source} does not fit ${model.name}, nothing was loaded: ${wrong.join("; ")}`);
   const unused = Object.keys(values).filter((name) => !model.parameters.some((p) => p.name === name));
   if (unused.length > 0) say?.(`warning: ${source} has tensors that nothing uses: ${unused.join(", ")}`);
 }
 /** The last state; where it cannot be read, the best one, with a word. */
-export function loadCheckpoint(folder: string, specHash: string, say: (text: string) => void): Checkpoint {
+export function loadCheckpoint(folder: string, owner: Owner, say: (text: string) => void): Checkpoint {
   const [last, best] = [fileOf(folder, "last"), fileOf(folder, "best")];
   if (!existsSync(last) && !existsSync(best)) throw new DataError(`there is no checkpoint in ${folder}`);
   try {
-    return readCheckpoint(last, specHash);
+    return readCheckpoint(last, owner);
   } catch (error) {
     if (!existsSync(best) || error instanceof ForeignCheckpoint) throw error;
     say(`${error instanceof Error ? error.message : String(error)}; going on from ${best}`);
-    return readCheckpoint(best, specHash);
+    return readCheckpoint(best, owner);
   }
 }
 export const hasCheckpoint = (folder: string): boolean => (["last", "best"] as const).some((which) => existsSync(fileOf(folder, which)));
@@ -111,7 +135,18 @@ export const hasCheckpoint = (folder: string): boolean => (["last", "best"] as c
 export function removeUnfinished(folder: string): void {
   for (const name of readdirSync(folder)) if (/^(last|best)\.safetensors\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
 }
-export function loadBest(folder: string, specHash: string): Checkpoint | undefined {
+export function loadBest(folder: string, owner: Owner): Checkpoint | undefined {
   const file = fileOf(folder, "best");
-  return existsSync(file) ? readCheckpoint(file, specHash) : undefined;
+  return existsSync(file) ? readCheckpoint(file, owner) : undefined;
+}
+/** Puts the run that stands in a folder into its subfolder `earlier`, whole, in place of one that is there already; undefined where no state stands. */
+export function setAside(folder: string): string | undefined {
+  if (!existsSync(fileOf(folder, "last")) && !existsSync(fileOf(folder, "best"))) return undefined;
+  const earlier = join(folder, "earlier");
+  mkdirSync(earlier, { recursive: true });
+  for (const name of Object.values(runFiles)) {
+    rmSync(join(earlier, name), { force: true, recursive: true });
+    if (existsSync(join(folder, name))) renameSync(join(folder, name), join(earlier, name));
+  }
+  return earlier;
 }

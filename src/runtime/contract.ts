@@ -61,6 +61,14 @@ export interface ParameterDescription {
   readonly alias?: ParameterAlias;
 }
 
+/** Why a value does not fit a parameter, in words that follow its name; undefined where it fits. Whatever comes from outside is asked here. */
+export function valueFault(p: Pick<ParameterDescription, "shape" | "positive">, t: HostTensor): string | undefined {
+  if (t.shape.join() !== p.shape.join()) return `is [${t.shape.join(", ")}], wanted [${p.shape.join(", ")}]`;
+  // As float32, in which engines compute: what rounds to 0 there is not positive.
+  const at = p.positive ? t.data.findIndex((x) => !(Math.fround(x) > 0)) : -1;
+  return at < 0 ? undefined : `must be positive, and has ${Number(t.data[at]?.toPrecision(6))}`;
+}
+
 export type OptimizerProgram =
   | { readonly kind: "sgd"; readonly rate: number; readonly momentum: number; readonly weightDecay: number; readonly clip?: number }
   | { readonly kind: "adam" | "adamw"; readonly rate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number; readonly clip?: number }
@@ -112,6 +120,8 @@ export interface ModelDescription {
   /** sha256 of the spec's text (imports included). */
   readonly specHash: string;
   readonly preset?: string;
+  /** Dims, consts and lets that are numbers, after presets and settings: with the spec's text and the preset, what makes the network this one. */
+  readonly constants: Readonly<Record<string, number>>;
   readonly seed: number;
   readonly inputs: readonly WireTensor[];
   readonly targets: readonly WireTensor[];
@@ -119,6 +129,9 @@ export interface ModelDescription {
   readonly parameters: readonly ParameterDescription[];
   readonly training?: TrainingProgram;
 }
+
+/** What two builds of one spec may differ in. */
+export type NetworkIdentity = Pick<ModelDescription, "name" | "preset" | "constants">;
 
 /** One batch: inputs and targets by name, in wire format with the batch axis first. */
 export type Batch = TensorMap;

@@ -20,16 +20,20 @@ export interface Package {
   /** The file of weights that the package was built with, where it was. */
   readonly weights?: string;
 }
-/** A terminal gets a bar; SIGINT asks the loop to stop after the step. */
+/** A terminal gets a bar. */
 export function terminal(): Console {
+  const say = (text: string): void => { process.stderr.write(`${text}\n`); };
+  const base = { say, interrupted: () => false };
+  return process.stderr.isTTY ? { ...base, bar: (text) => { process.stderr.write(`\r\u001b[K${text}`); } } : base;
+}
+/** SIGINT asks a training run to stop after its step, a second one ends it at once; a program that has nothing to save ends at the first. */
+function stoppable(io: Console): Console {
   let stop = false;
   process.on("SIGINT", () => {
     if (stop) process.exit(130);
     stop = true;
   });
-  const say = (text: string): void => { process.stderr.write(`${text}\n`); };
-  const base = { say, interrupted: () => stop };
-  return process.stderr.isTTY ? { ...base, bar: (text) => { process.stderr.write(`\r\u001b[K${text}`); } } : base;
+  return { ...io, interrupted: () => stop };
 }
 /** Data as the network that holds these values sees them: made from its own fixed parameters, in its own characters. */
 export async function dataOf(pack: Package, options: ProgramOptions, io: Console, held?: Held): Promise<DataSet> {
@@ -57,18 +61,17 @@ function fromCheckpoint(pack: Package, { parameters, progress: { vocabulary } }:
 }
 /** The weights named; else the best state of a run (the last where there is none); else those that the package was built with. */
 export function trained(pack: Package, options: ProgramOptions, io: Console): Held {
-  const { specHash } = pack.model;
   if (options.weights !== undefined) return fromFile(pack, options.weights, io);
   if (pack.weights !== undefined && !hasCheckpoint(options.out)) return fromFile(pack, pack.weights, io);
-  return fromCheckpoint(pack, loadBest(options.out, specHash) ?? loadCheckpoint(options.out, specHash, io.say), options);
+  return fromCheckpoint(pack, loadBest(options.out, pack.model) ?? loadCheckpoint(options.out, pack.model, io.say), options);
 }
 async function runTrain(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
   const file = options.weights ?? pack.weights;
   // The loop reads the checkpoint itself, and says what is to be said of it.
-  const held = options.resume ? fromCheckpoint(pack, loadCheckpoint(options.out, pack.model.specHash, () => undefined), options) : file === undefined ? undefined : fromFile(pack, file, io);
+  const held = options.resume ? fromCheckpoint(pack, loadCheckpoint(options.out, pack.model, () => undefined), options) : file === undefined ? undefined : fromFile(pack, file, io);
   const data = await dataOf(pack, options, io, held);
   const engine = await pack.createEngine(options);
-  const summary = await train(engine, pack.model, data, { ...options, weights: options.resume ? undefined : held?.values } as Parameters<typeof train>[3], io);
+  const summary = await train(engine, pack.model, data, { ...options, weights: options.resume ? undefined : held?.values } as Parameters<typeof train>[3], stoppable(io));
   engine.dispose();
   process.stdout.write(`${JSON.stringify({ ...summary, checkpoints: options.out })}\n`);
 }

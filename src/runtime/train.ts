@@ -2,8 +2,10 @@
 import { audit, auditHeader, auditLines } from "./audit.js";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkValues, loadCheckpoint, removeUnfinished, saveCheckpoint, type Progress } from "./checkpoint.js";
-import type { Batch, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
+// An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
+import { setImmediate as turn } from "node:timers/promises";
+import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, type Progress } from "./checkpoint.js";
+import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
 import { prepare } from "./prepare.js";
@@ -45,6 +47,7 @@ export interface Summary extends Evaluation {
   readonly stopped: "finished" | "interrupted";
 }
 const evaluationSeed = 12345;
+const nothing: Evaluation = { loss: undefined, metrics: {} };
 
 /** Loss and metrics over a split; batches need not be of one size. */
 export async function evaluate(engine: TrainingEngine, model: ModelDescription, split: Split, batchSize: number, each?: (batch: Batch, outputs: TensorMap) => void): Promise<Evaluation> {
@@ -55,6 +58,7 @@ export async function evaluate(engine: TrainingEngine, model: ModelDescription, 
     const indices = Array.from({ length: Math.min(batchSize, split.size - start) }, (_, i) => start + i);
     const batch = prepare(split.batch(indices), model, undefined, fed);
     const { loss, outputs } = await engine.evaluate(batch);
+    await turn();
     if (loss !== undefined) { total += loss * indices.length; count += indices.length; }
     addBatch(metrics, batch, outputs);
     each?.(batch, outputs);
@@ -73,12 +77,16 @@ function onDisk(what: string, write: () => void): void {
     throw new DataError(`cannot write ${what}: ${(error as NodeJS.ErrnoException).code ?? String(error)}; what was saved before is untouched`);
   }
 }
-const firstWord = (line: string): number => Number(line.slice(0, line.indexOf(",")));
-/** A run that was killed has logged steps that its last checkpoint does not know; they are taken anew. */
-function trimLog(log: string, step: number): void {
-  const [head = "", ...rows] = readFileSync(log, "utf8").split("\n");
-  const kept = rows.filter((r) => r !== "" && firstWord(r) <= step);
-  writeFileSync(log, `${[head, ...kept].join("\n")}\n`);
+/** Begins a file of rows, or keeps those of its whole rows that the last checkpoint knows: what a killed run wrote after it is taken anew. */
+function beginRows(file: string, header: string, keep: (cells: readonly string[]) => boolean): void {
+  const rows = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(1, -1) : [];
+  writeFileSync(file, [header.trimEnd(), ...rows.filter((r) => keep(r.split(","))), ""].join("\n"));
+}
+/** Before anything is written: an engine would miss it only in the midst of its first step. */
+function checkFilled(model: ModelDescription, data: DataSet): void {
+  const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
+  const empty = [...model.inputs, ...model.targets].map((w) => w.name).filter((name) => !own(batch, name));
+  if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
 }
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
 
@@ -96,21 +104,21 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   if (perEpoch === 0) throw new DataError(`a batch of ${batchSize} is larger than the ${data.train.size} samples of ${data.name}`);
   const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
   const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
-  onDisk(options.out, () => { mkdirSync(options.out, { recursive: true }); removeUnfinished(options.out); });
-  const log = join(options.out, "log.csv");
+  checkFilled(model, data);
+  const [log, auditFile] = [join(options.out, runFiles.log), join(options.out, runFiles.audit)];
 
   let progress: Progress = {
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
-    best: undefined, specHash: model.specHash, seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
+    best: undefined, loss: undefined, evaluated: 0, specHash: model.specHash, network: identityOf(model), seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
   };
   if (options.resume) {
-    const found = loadCheckpoint(options.out, model.specHash, io.say);
+    const found = loadCheckpoint(options.out, model, io.say);
     if (found.progress.batch !== batchSize || found.progress.seed !== seed) throw new DataError(`the run in ${options.out} had batch ${found.progress.batch} and seed ${found.progress.seed}; resume it with the same`);
     // One spec gives networks of several sizes: by presets, by --set.
     checkValues(model, found.parameters, `the checkpoint in ${options.out}`);
     await engine.setParameters(found.parameters);
     await engine.setOptimizerState(found.state);
-    progress = found.progress;
+    progress = { ...found.progress, network: identityOf(model) };
     io.say(`resumed at step ${progress.step}, epoch ${progress.epoch + 1}`);
   } else {
     const initial = { ...startingValues(model, seed), ...options.weights };
@@ -119,10 +127,15 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);
     await engine.setParameters(initial);
   }
-  onDisk(log, () => {
-    if (options.resume && existsSync(log)) trimLog(log, progress.step);
-    else writeFileSync(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...program.metrics.map((m) => m.name)].join(",")}\n`);
+  onDisk(options.out, () => {
+    mkdirSync(options.out, { recursive: true });
+    removeUnfinished(options.out);
+    const earlier = options.resume ? undefined : setAside(options.out);
+    if (earlier !== undefined) io.say(`the run that stood in ${options.out} is now in ${earlier}`);
   });
+  // A row without a learning rate is of an evaluation.
+  onDisk(log, () => beginRows(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...createMetrics(program.metrics).map((m) => m.name)].join(",")}`,
+    ([step, , , rate]) => options.resume === true && Number(step) <= (rate === "" ? progress.evaluated : progress.step)));
   io.say(`${model.name} on ${engine.description}: ${learned.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US")} learned parameters, ${data.train.size} samples of ${data.name}, ${total} steps of ${batchSize}`);
 
   const started = Date.now();
@@ -130,8 +143,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const every = (options.checkpointEvery ?? 60) * 1000;
   let lastSave = Date.now();
   let lastWord = 0;
-  let running = Number.NaN;
-  let result: Evaluation = { loss: undefined, metrics: {} };
+  let result: Evaluation | undefined;
   const save = async (which: "last" | "best"): Promise<string> =>
     saveCheckpoint(options.out, which, { progress, parameters: await engine.parameters(), state: await engine.optimizerState() });
 
@@ -139,25 +151,22 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const keepState = async (): Promise<string> => {
     const spoilt = unfinite(await engine.parameters());
     if (spoilt.length === 0 && unfinite(await engine.optimizerState()).length === 0) return `the state before it is in ${await save("last")}`;
-    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, "last.safetensors")) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
+    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, runFiles.last)) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
   };
 
   // Always of the same samples, so that the numbers of different steps can be compared.
   const audited = options.auditEvery === undefined ? undefined
     : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, Random.named(evaluationSeed, "feed"));
-  const auditFile = join(options.out, "audit.csv");
+  if (audited || existsSync(auditFile)) onDisk(auditFile, () => beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
   const writeAudit = async (step: number): Promise<void> => {
     if (!audited) return;
-    if (!existsSync(auditFile)) onDisk(auditFile, () => writeFileSync(auditFile, auditHeader));
     const lines = auditLines(step, await audit(engine, audited));
     onDisk(auditFile, () => appendFileSync(auditFile, lines));
   };
-  if (progress.step === 0) {
-    if (audited) onDisk(auditFile, () => writeFileSync(auditFile, auditHeader));
-    await writeAudit(0);
-  }
+  if (progress.step === 0) await writeAudit(0);
 
-  while (progress.step < total) {
+  // A run may have been stopped between its last step and the evaluation after it.
+  while (progress.step < total || progress.evaluated < progress.step) {
     const orderRandom = Random.from(progress.epochRandom);
     const order = orderRandom.shuffle(Array.from({ length: data.train.size }, (_, i) => i));
     const random = Random.from(progress.random);
@@ -172,8 +181,8 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
         const kept = await keepState();
         throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. A smaller learning rate, or clip in the optimizer, may help`);
       }
-      running = Number.isNaN(running) ? loss : 0.95 * running + 0.05 * loss;
-      progress = { ...progress, step, position: progress.position + 1, random: random.state() };
+      const running = progress.loss === undefined ? loss : 0.95 * progress.loss + 0.05 * loss;
+      progress = { ...progress, step, position: progress.position + 1, random: random.state(), loss: running };
       const seconds = (Date.now() - started) / 1000;
       const left = (seconds / (step - firstStep)) * (total - step);
       const line = `epoch ${progress.epoch + 1}  step ${step}/${total}  loss ${running.toFixed(4)}  rate ${now.toExponential(2)}  ${clock(left)} left`;
@@ -187,10 +196,11 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
       }
       if (progress.position < perEpoch) onDisk(log, () => appendFileSync(log, `${step},${progress.epoch + 1},${loss},${now},${seconds.toFixed(3)}\n`));
       if (options.auditEvery !== undefined && (step % options.auditEvery === 0 || step === total)) await writeAudit(step);
+      await turn();
       if (io.interrupted()) {
         const file = await save("last");
         io.say(`interrupted: the state after step ${step} is in ${file}; --resume goes on from it`);
-        return { ...result, steps: step, epochs: progress.epoch, seconds, stopped: "interrupted" };
+        return { ...(result ?? nothing), steps: step, epochs: progress.epoch, seconds, stopped: "interrupted" };
       }
       if (Date.now() - lastSave > every) {
         await save("last");
@@ -198,17 +208,21 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
       }
     }
     if (progress.position >= perEpoch) progress = { ...progress, epoch: progress.epoch + 1, position: 0, epochRandom: orderRandom.state() };
-    result = await evaluate(engine, model, data.test, batchSize);
-    const [first] = Object.values(result.metrics);
-    const score = first ?? result.loss;
+    const now = await evaluate(engine, model, data.test, batchSize);
+    result = now;
+    const [first] = Object.values(now.metrics);
+    const score = first ?? now.loss;
     const better = score !== undefined && Number.isFinite(score) && (progress.best === undefined || (first !== undefined && ascending ? score > progress.best : score < progress.best));
-    if (better) progress = { ...progress, best: score };
-    onDisk(log, () => appendFileSync(log, `${progress.step},${progress.epoch},${running},,${((Date.now() - started) / 1000).toFixed(3)},${[result.loss ?? "", ...Object.values(result.metrics)].join(",")}\n`));
+    progress = { ...progress, evaluated: progress.step, ...(better ? { best: score } : {}) };
+    onDisk(log, () => appendFileSync(log, `${progress.step},${progress.epoch},${progress.loss ?? ""},,${((Date.now() - started) / 1000).toFixed(3)},${[now.loss ?? "", ...Object.values(now.metrics)].join(",")}\n`));
     io.bar?.("");
-    io.say(`epoch ${progress.epoch}: training loss ${running.toFixed(4)}; test ${showMetrics(result)}`);
-    await save("last");
+    io.say(`epoch ${progress.epoch}: training loss ${progress.loss?.toFixed(4) ?? "unknown"}; test ${showMetrics(now)}`);
+    // The best one first: killed in between, the run is evaluated anew from the state before.
     if (better) await save("best");
+    await save("last");
     lastSave = Date.now();
   }
+  // Resumed after its end, it says its numbers again.
+  result ??= await evaluate(engine, model, data.test, batchSize);
   return { ...result, steps: progress.step, epochs: progress.epoch, seconds: (Date.now() - started) / 1000, stopped: "finished" };
 }

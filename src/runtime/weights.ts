@@ -1,8 +1,8 @@
 /** Weights of a file for the parameters of a model: by own names, or by alias with an axis pattern (language, section 10). */
-import type { HostTensor, ParameterDescription, TensorMap } from "./contract.js";
+import { type HostTensor, type ParameterDescription, type TensorMap, valueFault } from "./contract.js";
 import { DataError, readMetadata, readSafetensors } from "./safetensors.js";
 
-export type StoredParameter = Pick<ParameterDescription, "name" | "shape" | "alias">;
+export type StoredParameter = Pick<ParameterDescription, "name" | "shape" | "positive" | "alias">;
 export interface WeightFault {
   readonly parameter: string;
   readonly reason: string;
@@ -30,7 +30,8 @@ export function resolveStored(parameters: readonly StoredParameter[], file: Tens
     }
     used.add(found.name);
     const read = found.aliased ? readAliased(p, found.tensor) : readOwn(p, found.tensor);
-    if (typeof read === "string") faults.push({ parameter: p.name, reason: `${found.name}: ${read}` });
+    const fault = typeof read === "string" ? read : valueFault(p, read);
+    if (typeof read === "string" || fault !== undefined) faults.push({ parameter: p.name, reason: `${found.name}: ${fault}` });
     else values[p.name] = read;
   }
   return { values: faults.length > 0 ? {} : values, faults, unused: Object.keys(file).filter((name) => !used.has(name)) };

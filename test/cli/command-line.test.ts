@@ -63,6 +63,14 @@ describe("exit codes", () => {
     expect(ran.err).not.toContain("    at ");
     expect(existsSync(place("out.onnx"))).toBe(false);
   });
+  it.each(["onnx", "onnx-train", "tfjs"])("1 for a value that is not positive where it must be, built for %s", async (target) => {
+    const spec = good.replace("output", "target y: real[d]\n  param t: real positive init constant(1)\n  output").replace("2*x", "t*x")
+      .replace(/}\n$/, "  train { data mnist loss mse(z, y) optimizer sgd(rate: 0.1) batch 2 steps 1 }\n}\n");
+    const place = files({ "spec.srr": spec, "w.safetensors": writeSafetensors({ t: { shape: [], data: Float32Array.of(-0.5) } }) });
+    const ran = await command("build", place("spec.srr"), "--target", target, "-o", place("out"), "--weights", place("w.safetensors"));
+    expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("t: must be positive, and has -0.5")]);
+    expect(existsSync(place("out"))).toBe(false);
+  });
   it("70 for a defect of ours, with the request to report it", async () => {
     vi.doMock("../../src/cli/commands/doctor.js", () => ({ doctor: () => { throw new TypeError("made up by the test"); } }));
     const ran = await command("doctor");

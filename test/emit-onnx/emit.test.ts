@@ -156,7 +156,7 @@ describe("a model's form", () => {
     const graph = graphOf(({ features, b }) => b.unary("exp", features));
     const wire = { name: "features", kind: "real" as const, shape: ["batch", 6] };
     const description = {
-      format: 1 as const, name: "Case", compiler: "", specHash: "", seed: 1, inputs: [wire, { ...wire, name: "spare" }],
+      format: 1 as const, name: "Case", compiler: "", specHash: "", constants: {}, seed: 1, inputs: [wire, { ...wire, name: "spare" }],
       targets: [{ name: "label", kind: "class" as const, shape: ["batch"] }], outputs: [], parameters: [],
     };
     expect(readOnnx(bytesOf(modelOf(graph, values, { description }))).inputs.map((i) => i.name)).toEqual(["features", "spare"]);

@@ -12,7 +12,7 @@ import { schedule, type ScheduleOptions } from "../../src/tensor/schedule.js";
 export function describeGraph(graph: Graph): ModelDescription {
   const inputs = graph.nodes.flatMap((n) => (n.op === "input"
     ? [{ name: n.name, kind: n.type === "int" ? "token" as const : "real" as const, shape: n.axes.map((a) => dimValue(a.size) ?? a.size.key) }] : []));
-  return { format: 1, name: "Case", compiler: "test", specHash: "", seed: 1, inputs, targets: [], outputs: [], parameters: [] };
+  return { format: 1, name: "Case", compiler: "test", specHash: "", constants: {}, seed: 1, inputs, targets: [], outputs: [], parameters: [] };
 }
 export function weightsOf(values: GraphValues): TensorMap {
   return Object.fromEntries(Object.entries(values.parameters).map(([name, p]) => [name, { shape: p.shape, data: Float32Array.from(p.data) }]));

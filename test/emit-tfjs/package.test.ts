@@ -12,6 +12,7 @@ import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { train } from "../../src/runtime/train.js";
 import { compileSpec } from "../support/build.js";
 import { backend, describeNetwork, modelOf } from "../support/tfjs.js";
+import { expectDataError } from "../runtime/model.js";
 import { quiet, smallSpec } from "../support/training.js";
 
 // Below the project, so that packages find its node_modules as they would find their own.
@@ -128,5 +129,12 @@ describe("a run in TensorFlow.js", () => {
     expect(resumed.summary.steps).toBe(expected.summary.steps);
     expect(resumed.values).toEqual(expected.values);
     for (const p of [whole, parts]) rmSync(p, { recursive: true });
+  }, 60_000);
+  it("takes no value that does not fit its parameter", async () => {
+    const network = compileSpec(smallSpec());
+    const engine = await createTfjsEngine(describeNetwork(network), await modelOf(network), await backend());
+    await expectDataError(() => engine.setParameters({ "ista.1.threshold": { shape: [], data: Float32Array.of(0) } }), "ista.1.threshold must be positive, and has 0");
+    await expectDataError(() => engine.setParameters({ "ista.1.B": { shape: [3], data: new Float32Array(3) } }), "ista.1.B is [3], wanted [8, 12]");
+    engine.dispose();
   }, 60_000);
 });

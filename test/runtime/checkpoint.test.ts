@@ -1,19 +1,22 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Checkpoint, checkValues, loadBest, loadCheckpoint, removeUnfinished, saveCheckpoint, writeAtomically } from "../../src/runtime/checkpoint.js";
+import {
+  type Checkpoint, checkValues, identityOf, loadBest, loadCheckpoint, type Owner, type Progress, removeUnfinished, saveCheckpoint, setAside, writeAtomically,
+} from "../../src/runtime/checkpoint.js";
 import { Random } from "../../src/runtime/random.js";
 import { readMetadata, readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
 import { expectDataError, model, temporaryFolder } from "./model.js";
 
 const hash = "a".repeat(64);
+const owner: Owner = { specHash: hash, name: "Small", constants: { d: 8, eta: 0.1 } };
 const checkpoint = (step: number): Checkpoint => ({
-  progress: { step, epoch: 1, position: 2, epochRandom: [1, 2, 3, 4], random: [4294967295, 0, 7, 9], best: 0.5, specHash: hash, seed: 1, batch: 16 },
+  progress: { step, epoch: 1, position: 2, epochRandom: [1, 2, 3, 4], random: [4294967295, 0, 7, 9], best: 0.5, loss: 0.25, evaluated: 2, specHash: hash, network: identityOf(owner), seed: 1, batch: 16 },
   parameters: { "block.1.U": { shape: [2, 2], data: Float32Array.of(1, 2, 3, step) }, constructor: { shape: [], data: Float32Array.of(9) } },
   state: { "block.1.U/m": { shape: [2, 2], data: Float32Array.of(5, 6, 7, 8) } },
 });
 const said: string[] = [];
-const load = (folder: string, specHash = hash): Checkpoint => loadCheckpoint(folder, specHash, (t) => said.push(t));
+const load = (folder: string, of = owner): Checkpoint => loadCheckpoint(folder, of, (t) => said.push(t));
 
 describe("a checkpoint", () => {
   it("comes back as it was, bit for bit", () => {
@@ -21,7 +24,24 @@ describe("a checkpoint", () => {
     saveCheckpoint(folder, "last", checkpoint(3));
     expect(load(folder)).toEqual(checkpoint(3));
     expect(readdirSync(folder)).toEqual(["last.safetensors"]);
-    expect(loadBest(folder, hash)).toBeUndefined();
+    expect(loadBest(folder, owner)).toBeUndefined();
+  });
+  it("has the same bytes, in whatever order its progress was put together", () => {
+    const [a, b] = [temporaryFolder(), temporaryFolder()];
+    const { best, ...rest } = checkpoint(3).progress;
+    const [first, second] = [saveCheckpoint(a, "last", checkpoint(3)), saveCheckpoint(b, "last", { ...checkpoint(3), progress: { ...rest, best } })];
+    expect(readFileSync(second)).toEqual(readFileSync(first));
+  });
+  it("of another network of the same spec is refused, and what differs is named; an older one, which does not know, is read", async () => {
+    const folder = temporaryFolder();
+    saveCheckpoint(folder, "best", checkpoint(2));
+    const file = saveCheckpoint(folder, "last", checkpoint(3));
+    await expectDataError(() => load(folder, { ...owner, constants: { d: 8, eta: 0.2 } }), file, "another network of this spec: eta is 0.1 there and 0.2 here. Build");
+    await expectDataError(() => load(folder, { ...owner, name: "Other", preset: "mnist", constants: { d: 8 } }), "the network is Small there and Other here", "the preset is not set there and mnist here", "eta is 0.1 there and not set here");
+    await expectDataError(() => loadBest(folder, { ...owner, constants: { d: 8, eta: 0.2 } }), "best.safetensors", "eta is 0.1 there");
+    const { network, loss, evaluated, ...older } = checkpoint(3).progress;
+    saveCheckpoint(folder, "last", { ...checkpoint(3), progress: older as Progress });
+    expect(load(folder, { ...owner, constants: {} }).progress).toEqual({ ...older, loss: undefined, evaluated: 3 });
   });
   it("with any bit flipped is refused, or is what it was", () => {
     const folder = temporaryFolder();
@@ -68,7 +88,7 @@ describe("a checkpoint", () => {
     await expectDataError(() => load(folder), "no checkpoint", folder);
     const file = saveCheckpoint(folder, "last", checkpoint(3));
     saveCheckpoint(folder, "best", checkpoint(2));
-    await expectDataError(() => load(folder, "b".repeat(64)), file, "another spec", "aaaaaaaaaaaa", "bbbbbbbbbbbb");
+    await expectDataError(() => load(folder, { ...owner, specHash: "b".repeat(64) }), file, "another spec", "aaaaaaaaaaaa", "bbbbbbbbbbbb");
     const bytes = readFileSync(file);
     for (const format of ["1", "3"]) {
       writeFileSync(file, writeSafetensors(readSafetensors(bytes, file), { ...readMetadata(bytes, file), format }));
@@ -76,7 +96,7 @@ describe("a checkpoint", () => {
       await expectDataError(() => load(folder), `format ${format}`, "reads format");
     }
     writeFileSync(join(folder, "best.safetensors"), writeSafetensors({ w: { shape: [1], data: Float32Array.of(1) } }));
-    await expectDataError(() => loadBest(folder, hash), "best.safetensors", "no checkpoint");
+    await expectDataError(() => loadBest(folder, owner), "best.safetensors", "no checkpoint");
   });
   it("is a folder: refused, with a word", async () => {
     const folder = temporaryFolder();
@@ -128,5 +148,29 @@ describe("values for a model", () => {
     const words: string[] = [];
     checkValues(wanted, { W: t(2), toString: t(2), extra: t(1) }, "w", (s) => words.push(s));
     expect(words.join()).toContain("extra");
+  });
+  it("are positive where the parameter is, as float32 too", async () => {
+    const positive = model([], [], { parameters: [{ name: "theta", shape: [2], trainable: true, positive: true, init: { kind: "constant", value: 1 } }] });
+    const theta = (...x: number[]) => ({ theta: { shape: [2], data: Float64Array.from(x) } });
+    for (const wrong of [[1, -0.5], [0, 1], [1e-60, 1], [Number.NaN, 1]]) await expectDataError(() => checkValues(positive, theta(...wrong), "w"), "theta must be positive", "nothing was loaded");
+    checkValues(positive, theta(1, 1e-30), "w");
+  });
+});
+
+describe("a run set aside", () => {
+  it("stands whole in `earlier`, in place of the one before; other files stay where they are", () => {
+    const folder = temporaryFolder();
+    expect(setAside(folder)).toBeUndefined();
+    const write = (names: readonly string[], text: string) => names.forEach((name) => writeFileSync(join(folder, name), text));
+    write(["last.safetensors", "best.safetensors", "log.csv", "audit.csv", "notes.txt"], "first");
+    expect(setAside(folder)).toBe(join(folder, "earlier"));
+    write(["last.safetensors", "log.csv"], "second");
+    setAside(folder);
+    expect(readdirSync(folder).sort()).toEqual(["earlier", "notes.txt"]);
+    expect(readdirSync(join(folder, "earlier")).map((name) => [name, readFileSync(join(folder, "earlier", name), "utf8")])).toEqual([["last.safetensors", "second"], ["log.csv", "second"]]);
+    // A log without a state is of a run that never saved: it does not take the place of one that did.
+    write(["log.csv"], "third");
+    expect(setAside(folder)).toBeUndefined();
+    expect(readdirSync(join(folder, "earlier"))).toHaveLength(2);
   });
 });

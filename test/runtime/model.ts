@@ -13,7 +13,7 @@ export const classOf = (name: string, classes: number): WireTensor => ({ name, k
 export const tokens = (name: string, classes: number, n: number): WireTensor => ({ name, kind: "token", classes, shape: ["batch", n] });
 
 export function model(inputs: readonly WireTensor[], targets: readonly WireTensor[] = [], more: Partial<ModelDescription> = {}): ModelDescription {
-  return { format: 1, name: "Test", compiler: "0", specHash: "0".repeat(64), seed: 1, inputs, targets, outputs: [], parameters: [], ...more };
+  return { format: 1, name: "Test", compiler: "0", specHash: "0".repeat(64), constants: {}, seed: 1, inputs, targets, outputs: [], parameters: [], ...more };
 }
 export const context = (m: ModelDescription, parameters: SourceContext["parameters"] = {}): SourceContext => ({ model: m, baseDirectory: "/", parameters });
 

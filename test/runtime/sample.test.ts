@@ -6,7 +6,7 @@ import { decode, encode, languageOf, sample } from "../../src/runtime/sample.js"
 
 const [V, n] = [7, 4];
 const model: ModelDescription = {
-  format: 1, name: "N", compiler: "t", specHash: "", seed: 1, parameters: [],
+  format: 1, name: "N", compiler: "t", specHash: "", constants: {}, seed: 1, parameters: [],
   inputs: [{ name: "text", kind: "token", classes: V, shape: ["batch", n] }], targets: [{ name: "next", kind: "token", classes: V, shape: ["batch", n] }],
   outputs: [{ name: "logits", kind: "real", shape: ["batch", n, V] }],
 };

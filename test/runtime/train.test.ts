@@ -1,11 +1,12 @@
 /** Whole runs on ONNX Runtime: they learn, stop, fail and go on as promised. */
-import { readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadCheckpoint } from "../../src/runtime/checkpoint.js";
 import type { TensorMap } from "../../src/runtime/contract.js";
 import { evaluate, train, type Console } from "../../src/runtime/train.js";
 import { example } from "../support/build.js";
+import { initialise } from "../../src/runtime/random.js";
 import { quiet, smallSpec, type Training, trainingOf } from "../support/training.js";
 import { expectDataError, temporaryFolder } from "./model.js";
 
@@ -17,6 +18,16 @@ const stopAfter = (steps: number, t: Training): Console => {
   t.engine.trainStep = async (...args) => { done += 1; return step(...args); };
   return quiet(() => done >= steps);
 };
+/** The states to the byte, the rows but for the seconds. */
+function expectSameRun(out: string, whole: string): void {
+  expect(readdirSync(out).sort()).toEqual(readdirSync(whole).sort());
+  for (const name of readdirSync(whole)) {
+    const [found, wanted] = [out, whole].map((folder) => readFileSync(join(folder, name))) as [Buffer, Buffer];
+    const rows = (bytes: Buffer): string[] => String(bytes).split("\n").map((l) => l.split(",").filter((_, i) => name !== "log.csv" || i !== 4).join());
+    if (name.endsWith(".csv")) expect(rows(found), name).toEqual(rows(wanted));
+    else expect(found.equals(wanted), name).toBe(true);
+  }
+}
 const everything = async (t: Training): Promise<TensorMap> => ({ ...(await t.engine.parameters()), ...(await t.engine.optimizerState()) });
 
 describe("a training run", () => {
@@ -28,7 +39,7 @@ describe("a training run", () => {
     expect([summary.steps, summary.epochs, summary.stopped]).toEqual([24, 4, "finished"]);
     expect(summary.loss).toBeLessThan(before.loss ?? 0);
     expect(summary.metrics["nmse"]).toBeLessThan(1);
-    expect(readdirSync(out).sort()).toEqual(["best.safetensors", "last.safetensors", "log.csv"]);
+    expect(readdirSync(out).sort()).toEqual(["best.safetensors", "earlier", "last.safetensors", "log.csv"]);
     const steps = readFileSync(join(out, "log.csv"), "utf8").trim().split("\n").slice(1).map((l) => Number(l.split(",")[0]));
     expect(steps).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
   });
@@ -55,9 +66,80 @@ describe("a training run", () => {
       const second = await trainingOf(smallSpec(optimizer));
       await run(second, out, { resume: true });
       expect(await everything(second)).toEqual(await everything(whole));
-      const logged = (folder: string): string[] => readFileSync(join(folder, "log.csv"), "utf8").trim().split("\n").map((l) => l.split(",").slice(0, 2).join());
-      expect(logged(out)).toEqual(logged(wholeOut));
+      expectSameRun(out, wholeOut);
     });
+  it.each([[[6]], [[12, 13]], [[24]]])("interrupted after steps %j, the last of an epoch or of the run among them, ends with the files of one that was not", async (stops) => {
+    const [wholeOut, out] = [temporaryFolder(), temporaryFolder()];
+    const options = { auditEvery: 3 };
+    await run(await trainingOf(smallSpec()), wholeOut, options);
+    for (const [i, steps] of stops.entries()) {
+      const t = await trainingOf(smallSpec());
+      expect((await run(t, out, { ...options, resume: i > 0 }, stopAfter(steps - (stops[i - 1] ?? 0), t))).stopped).toBe("interrupted");
+    }
+    const summary = await run(await trainingOf(smallSpec()), out, { ...options, resume: true });
+    expect(summary.metrics["nmse"]).toBeGreaterThan(0);
+    expectSameRun(out, wholeOut);
+  });
+  it("killed, with rows in its files that its last checkpoint does not know, ends with the files of one that was not", async () => {
+    const [wholeOut, out] = [temporaryFolder(), temporaryFolder()];
+    const options = { auditEvery: 2 };
+    await run(await trainingOf(smallSpec()), wholeOut, options);
+    const first = await trainingOf(smallSpec());
+    await run(first, out, options, stopAfter(9, first));
+    const saved = readFileSync(join(out, "last.safetensors"));
+    const second = await trainingOf(smallSpec());
+    await run(second, out, { ...options, resume: true }, stopAfter(6, second));
+    writeFileSync(join(out, "last.safetensors"), saved);
+    // The kill fell into a row.
+    for (const name of ["log.csv", "audit.csv"]) appendFileSync(join(out, name), "1");
+    await run(await trainingOf(smallSpec()), out, { ...options, resume: true });
+    expectSameRun(out, wholeOut);
+  });
+  it("killed in its last evaluation, or after its row was written, is evaluated when it is resumed", async () => {
+    const wholeOut = temporaryFolder();
+    await run(await trainingOf(smallSpec()), wholeOut, { steps: 8 });
+    const killed = async (out: string, spoil: (t: Training) => void): Promise<void> => {
+      const t = await trainingOf(smallSpec());
+      spoil(t);
+      await expect(run(t, out, { steps: 8, checkpointEvery: -1 })).rejects.toThrow("killed");
+      await run(await trainingOf(smallSpec()), out, { steps: 8, resume: true });
+      expectSameRun(out, wholeOut);
+    };
+    const last = (t: Training): (() => boolean) => {
+      let step = 0;
+      const trainStep = t.engine.trainStep.bind(t.engine);
+      t.engine.trainStep = async (batch, o) => { step = o.step; return trainStep(batch, o); };
+      return () => step === 8;
+    };
+    await killed(temporaryFolder(), (t) => {
+      const [at, evaluateBatch] = [last(t), t.engine.evaluate.bind(t.engine)];
+      t.engine.evaluate = async (batch) => { if (at()) throw new Error("killed"); return evaluateBatch(batch); };
+    });
+    await killed(temporaryFolder(), (t) => {
+      const [at, parameters] = [last(t), t.engine.parameters.bind(t.engine)];
+      let saves = 0;
+      t.engine.parameters = async () => { if (at() && ++saves > 1) throw new Error("killed"); return parameters(); };
+    });
+  });
+  it("resumed after its end says its numbers again and changes nothing", async () => {
+    const out = temporaryFolder();
+    const summary = await run(await trainingOf(smallSpec()), out);
+    const before = readFileSync(join(out, "log.csv"), "utf8");
+    expect(await run(await trainingOf(smallSpec()), out, { resume: true })).toMatchObject({ loss: summary.loss, metrics: summary.metrics, steps: 24, stopped: "finished" });
+    expect(readFileSync(join(out, "log.csv"), "utf8")).toBe(before);
+  });
+  it("hears a signal though its engine computes in the same thread, and lets one through in evaluation", async () => {
+    const t = await trainingOf(smallSpec());
+    t.engine.trainStep = async () => ({ loss: 1 });
+    t.engine.evaluate = async () => ({ loss: 1, outputs: {} });
+    let asked = false;
+    setTimeout(() => { asked = true; }, 0);
+    expect((await run(t, temporaryFolder(), { steps: 24 }, quiet(() => asked))).stopped).toBe("interrupted");
+    let turns = 0;
+    setImmediate(() => { turns += 1; });
+    await evaluate(t.engine, t.model, t.data.test, 1);
+    expect(turns).toBe(1);
+  });
   it("on digits with CRATE, interrupted and resumed, goes on to the bit", async () => {
     const settings = { d: 16, K: 2, p: 8, L: 2, C: 10, H: 28, P: 7, channels: 1 };
     const whole = await trainingOf(example("crate"), settings);
@@ -81,11 +163,34 @@ describe("a run that cannot go on", () => {
     const before = readFileSync(join(out, "last.safetensors"));
     await expectDataError(async () => run(await trainingOf(smallSpec()), out, { resume: true, batchSize: 8 }), "batch 16");
     await expectDataError(async () => run(await trainingOf(smallSpec()), out, { resume: true, seed: 9 }), "seed 3");
-    await expectDataError(async () => run(await trainingOf(smallSpec(), { L: 3 }), out, { resume: true }), "ista.3.B is missing", "nothing was loaded");
-    await expectDataError(async () => run(await trainingOf(smallSpec(), { q: 10 }), out, { resume: true }), "[8, 12], wanted [8, 10]");
+    await expectDataError(async () => run(await trainingOf(smallSpec(), { L: 3 }), out, { resume: true }), "L is 2 there and 3 here");
+    await expectDataError(async () => run(await trainingOf(smallSpec(), { q: 10 }), out, { resume: true }), "q is 12 there and 10 here");
     await expectDataError(async () => run(await trainingOf(smallSpec(), {}, "b".repeat(64)), out, { resume: true }), "another spec");
-    await expectDataError(async () => run(await trainingOf(smallSpec()), temporaryFolder(), { resume: true }), "no checkpoint");
+    const typo = join(temporaryFolder(), "typo");
+    await expectDataError(async () => run(await trainingOf(smallSpec()), typo, { resume: true }), "no checkpoint");
+    expect(existsSync(typo)).toBe(false);
     expect(readFileSync(join(out, "last.safetensors"))).toEqual(before);
+  });
+  it("with another constant than the network that was trained is refused", async () => {
+    const spec = smallSpec().replace("dim m = 8", "const eta = 0.2\n  dim m = 8").replace("rate: 0.2", "rate: eta");
+    const out = temporaryFolder();
+    await run(await trainingOf(spec), out, { steps: 3 });
+    await expectDataError(async () => run(await trainingOf(spec, { eta: 0.1 }), out, { resume: true }), "another network of this spec: eta is 0.2 there and 0.1 here");
+    expect((await run(await trainingOf(spec, { eta: 0.2 }), out, { resume: true, steps: 4 })).steps).toBe(4);
+  });
+  it("without data for all inputs is refused before anything is written", async () => {
+    const spec = smallSpec().replace("target code", "input extra: real[m]\n  target code").replace("y - B*x", "y + extra - B*x");
+    const [t, out] = [await trainingOf(spec), join(temporaryFolder(), "run")];
+    await expectDataError(() => run(t, out), "data sparse_codes has nothing for extra");
+    expect(existsSync(out)).toBe(false);
+    await expectDataError(() => evaluate(t.engine, t.model, t.data.test, 16), "no extra");
+  });
+  it("with a value that is not positive where it must be is refused before anything is written", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), join(temporaryFolder(), "run")];
+    const weights = { ...initialise(t.model.parameters, 1), ...(await t.engine.parameters()), "ista.2.threshold": { shape: [], data: Float32Array.of(-0.5) } };
+    await expectDataError(() => t.engine.setParameters(weights), "ista.2.threshold must be positive, and has -0.5");
+    await expectDataError(() => run(t, out, { weights }), "ista.2.threshold must be positive");
+    expect(existsSync(out)).toBe(false);
   });
   it("with weights that do not fit is refused before it begins", async () => {
     const t = await trainingOf(smallSpec());
@@ -108,6 +213,28 @@ describe("a run that cannot go on", () => {
   });
 });
 
+describe("a new run where another stands", () => {
+  it("sets that one aside, whole, and says so; what fails before it begins leaves it where it is", async () => {
+    const out = temporaryFolder();
+    await run(await trainingOf(smallSpec()), out, { steps: 3, auditEvery: 1 });
+    const files = readdirSync(out);
+    const before = files.map((name) => readFileSync(join(out, name)));
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { batchSize: 97 }), "97");
+    expect(readdirSync(out)).toEqual(files);
+    const t = await trainingOf(smallSpec());
+    t.engine.trainStep = async () => {
+      await t.engine.setParameters({ "ista.1.B": { shape: [8, 12], data: new Float32Array(96).fill(Number.NaN) } });
+      return { loss: Number.NaN };
+    };
+    const io = quiet();
+    // The state that stood there is not this run's.
+    await expectDataError(() => run(t, out, {}, io), "no state was saved before");
+    expect(io.said).toContain(`the run that stood in ${out} is now in ${join(out, "earlier")}`);
+    expect(files.map((name) => readFileSync(join(out, "earlier", name)))).toEqual(before);
+    expect(readdirSync(out)).toEqual(["earlier", "log.csv"]);
+  });
+});
+
 describe("numbers that are not finite", () => {
   const spoilt = (name: string, value: number): ((values: TensorMap) => TensorMap) => (values) => {
     const t = values[name];
@@ -122,7 +249,7 @@ describe("numbers that are not finite", () => {
     const other = temporaryFolder();
     const weights = spoilt("ista.2.B", 3e38)(trained);
     await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"));
-    expect(loadCheckpoint(other, t.model.specHash, () => undefined).progress.step).toBe(0);
+    expect(loadCheckpoint(other, t.model, () => undefined).progress.step).toBe(0);
   });
   it("in the gradient alone name the parameter where they begin, and keep the state before", async () => {
     // sqrt has no gradient at 0: x is 0 before the first copy, so the loss is finite and the gradient is not.

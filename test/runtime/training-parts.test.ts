@@ -229,7 +229,14 @@ describe("the command line of a package", () => {
     expect(parseArguments([])).toEqual({ resume: false, out: "run" });
     expect(parseArguments(["--epochs", "3", "--lr", "1e-3", "--resume", "--data", "idx:x", "--out", "y"])).toEqual({ epochs: 3, learningRate: 1e-3, resume: true, data: call("idx", ["x"]), out: "y" });
   });
-  it.each([["--epochs", "1.5"], ["--epochs", "-1"], ["--epochs", "x"], ["--lr", "fast"], ["--batch-size", "0"], ["--nonsense"], ["stray"], ["--epochs"]])("%s %s is refused as usage", (...argv) => {
+  it.each([["--epochs", "1.5"], ["--epochs", "-1"], ["--epochs", "x"], ["--lr", "fast"], ["--batch-size", "0"], ["--nonsense"], ["stray"], ["--epochs"],
+    ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"]])("%s %s is refused as usage", (...argv) => {
     expect(() => parseArguments(argv)).toThrow(ArgumentFault);
+  });
+  it("says what a number may be", () => {
+    expect(() => parseArguments(["--lr=-1"])).toThrow('--lr wants a number above 0, not "-1"');
+    expect(() => parseArguments(["--steps="])).toThrow('--steps wants a whole number from 0, not ""');
+    expect(() => parseArguments(["--threads=0"])).toThrow("--threads wants a whole number from 1 to 1024");
+    expect(parseArguments(["--temperature=0", "--seed=0", "--steps=0"])).toMatchObject({ temperature: 0, seed: 0, steps: 0 });
   });
 });

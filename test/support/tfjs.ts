@@ -24,7 +24,7 @@ export async function loadModel(text: string): Promise<GeneratedModel> {
   return (await import(/* @vite-ignore */ file)) as GeneratedModel;
 }
 const template = (name: string): string => readFileSync(`templates/package/${name}.hbs`, "utf8");
-const bare: ModelDescription = { format: 1, name: "test", compiler: "test", specHash: "", seed: 1, inputs: [], targets: [], outputs: [], parameters: [] };
+const bare: ModelDescription = { format: 1, name: "test", compiler: "test", specHash: "", constants: {}, seed: 1, inputs: [], targets: [], outputs: [], parameters: [] };
 
 export const modelOfPlan = (predict: Plan, inputs: ModelDescription["inputs"]): Promise<GeneratedModel> =>
   loadModel(emitModel({ description: { ...bare, inputs }, doc: undefined, equations: [], predict, loss: undefined, specName: "test.srr", version: "test" }, { template }));

@@ -7,7 +7,9 @@ import { loadData } from "../../src/runtime/data/load.js";
 import type { DataSet } from "../../src/runtime/data/dataset.js";
 import { fixedValues } from "../../src/runtime/random.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
+import { measuresOf } from "../../src/targets.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
+import type { CompiledNetwork } from "../../src/compile.js";
 import { compileSpec } from "./build.js";
 
 /** Learned ISTA on sparse codes: 2 copies, 8 × 12; six batches of 16 in an epoch. `train` replaces clauses of its train block. */
@@ -41,11 +43,12 @@ export interface Training {
   readonly engine: TrainingEngine;
   readonly data: DataSet;
 }
-export async function trainingOf(spec: string, settings: Readonly<Record<string, number>> = {}, specHash = "a".repeat(64)): Promise<Training> {
+export const describeTraining = (network: CompiledNetwork, specHash = "a".repeat(64)): ModelDescription => describeModel(network.unrolled, { compiler: "test", specHash, seed: 1 });
+export async function trainingOf(spec: string, settings: Readonly<Record<string, number>> = {}, specHash?: string): Promise<Training> {
   const network = compileSpec(spec, settings);
-  const model = describeModel(network.unrolled, { compiler: "test", specHash, seed: 1 });
+  const model = describeTraining(network, specHash);
   const lower = (options: Parameters<typeof lowerNetwork>[1]) => lowerNetwork(network.unrolled, { loss: true, ...options });
-  const models = trainingModels(lower({ training: true }), lower({}), model, {}, "test", lower({ probe: true }));
+  const models = trainingModels(lower({ training: true }), lower({}), model, {}, "test", lower({ probe: true, measures: measuresOf(network) }));
   const engine = await createOrtEngine(ort as unknown as Ort, model, models, { threads: 1 });
   const call = model.training?.data;
   if (!call) throw new Error("the spec has no data");

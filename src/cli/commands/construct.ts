@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { describe } from "../../network/describe.js";
 import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
-import { saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
+import { identityOf, saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
 import { addBatch, createMetrics } from "../../runtime/metrics.js";
 import { prepare } from "../../runtime/prepare.js";
 import { Random, startingValues } from "../../runtime/random.js";
@@ -63,7 +63,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const seconds = (Date.now() - started) / 1000;
   const weightsFile = join(options.out, "weights.safetensors");
   writeAtomically(weightsFile, writeSafetensors(weights, weightNotes(hash, data.vocabulary)));
-  const progress = { step: 0, epoch: 0, position: 0, epochRandom: [1, 2, 3, 1], random: [1, 2, 3, 1], best: undefined, specHash: hash, seed, batch: count, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}) };
+  const progress = { step: 0, epoch: 0, position: 0, epochRandom: [1, 2, 3, 1], random: [1, 2, 3, 1], best: undefined, loss: undefined, evaluated: 0, specHash: hash, network: identityOf(description), seed, batch: count, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}) };
   saveCheckpoint(options.out, "last", { progress, parameters: weights, state: {} });
   const show = (m: Readonly<Record<string, number>>): string => Object.entries(m).map(([k, v]) => `${k} ${v.toFixed(4)}`).join(", ") || "no metric";
   say(`${unrolled.name}: ${captured.length} parameters built from ${count} samples of ${data.name} in ${seconds.toFixed(1)} s; train ${show(scores.train)}; held out ${show(scores.test)}`);

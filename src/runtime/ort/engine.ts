@@ -4,7 +4,8 @@
  */
 import { firstUnfinite } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
-import { own } from "../contract.js";
+import { own, valueFault } from "../contract.js";
+import { DataError } from "../safetensors.js";
 
 /** What is used of `onnxruntime-node` (onnxruntime-web has the same). */
 export interface OrtTensor {
@@ -63,7 +64,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     Object.fromEntries(s.inputNames.flatMap((name) => {
       const given = own(batch, name);
       const tensor = own(more, name) ?? values.get(name) ?? state.get(name) ?? (given && onWire(name, given));
-      if (!tensor) throw new Error(`the step needs ${name}, which the batch does not have`);
+      if (!tensor) throw new DataError(`the batch has no ${name}`);
       return [[name, tensor] as const];
     }));
   // Bias corrections in double: at step 1000 the float32 power would be off in the fifth digit.
@@ -122,7 +123,10 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     async setParameters(given) {
       for (const p of model.parameters) {
         const t = own(given, p.name);
-        if (t) values.set(p.name, float(p.shape, t.data));
+        if (!t) continue;
+        const fault = valueFault(p, t);
+        if (fault !== undefined) throw new DataError(`parameter ${p.name} ${fault}`);
+        values.set(p.name, float(p.shape, t.data));
       }
     },
     async optimizerState() { return host(state); },

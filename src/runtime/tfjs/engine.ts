@@ -1,7 +1,7 @@
 /** Training on TensorFlow.js: the generated model, its gradients by tfjs, our optimisers. */
 import * as tf from "@tensorflow/tfjs-core";
 import { firstUnfinite } from "../audit.js";
-import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
+import { type Batch, type HostTensor, type ModelDescription, own, type StepResult, type TensorMap, type TrainingEngine, valueFault } from "../contract.js";
 import { DataError } from "../safetensors.js";
 import type { Backend } from "./backend.js";
 import type { RunOptions, Tensors } from "./kernels.js";
@@ -16,12 +16,6 @@ export interface GeneratedModel {
   readonly probe?: (inputs: Tensors, run: RunOptions) => Tensors;
 }
 let models = 0;
-
-/** Checks that a value fits its declaration; a wrong one would surface far from its cause. */
-function fitting(name: string, shape: readonly number[], t: HostTensor): HostTensor {
-  if (t.shape.join() !== shape.join()) throw new DataError(`parameter ${name} is [${shape.join(", ")}], and the value given [${t.shape.join(", ")}]`);
-  return t;
-}
 
 export async function createTfjsEngine(description: ModelDescription, model: GeneratedModel, backend: Backend): Promise<TrainingEngine> {
   const scope = `model${++models}`;
@@ -96,11 +90,11 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
     },
     async setParameters(given: TensorMap) {
       for (const p of description.parameters) {
-        const t = given[p.name];
+        const t = own(given, p.name);
         if (!t) continue;
-        const { data } = fitting(p.name, p.shape, t);
-        if (logarithmic.has(p.name) && data.some((x) => !(x > 0))) throw new DataError(`parameter ${p.name} must be positive, and the value given is not`);
-        const stored = logarithmic.has(p.name) ? Float32Array.from(data, Math.log) : Float32Array.from(data);
+        const fault = valueFault(p, t);
+        if (fault !== undefined) throw new DataError(`parameter ${p.name} ${fault}`);
+        const stored = logarithmic.has(p.name) ? Float32Array.from(t.data, Math.log) : Float32Array.from(t.data);
         tf.tidy(() => (variables.get(p.name) as tf.Variable).assign(tf.tensor(stored, [...p.shape])));
       }
     },
