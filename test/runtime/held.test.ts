@@ -23,7 +23,7 @@ function saved(values: TensorMap, notes: Record<string, string> = {}): string {
   writeFileSync(file, writeSafetensors(values, notes));
   return file;
 }
-const progress = { step: 1, epoch: 0, position: 1, epochRandom: [1, 2, 3, 4], random: [1, 2, 3, 4], best: undefined, specHash: "", seed: 1, batch: 2 };
+const progress = { step: 1, epoch: 0, position: 1, epochRandom: [1, 2, 3, 4], random: [1, 2, 3, 4], best: undefined, loss: undefined, evaluated: 0, specHash: "", seed: 1, batch: 2 };
 
 describe("fixed parameters", () => {
   const model = describeNetwork(compileSpec(`network Lasso { dim m = 3, q = 5
