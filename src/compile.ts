@@ -2,20 +2,20 @@
 import { checkExpectations, checkIdentities } from "./audit/identities.js";
 import { derivationDiagnostic } from "./calculus/diagnostics.js";
 import { type Derivation, derive } from "./calculus/derive.js";
-import { negativeFactor, NotInTable, penalties } from "./calculus/proximal.js";
+import type { KnownNumbers } from "./calculus/known-numbers.js";
 import { at, type Diagnostic, Reporter } from "./diagnostics/declare.js";
 import type { Span } from "./diagnostics/span.js";
 import { compareByPlace } from "./diagnostics/render.js";
-import type { Dim } from "./expression/dim.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
-import { type Expr, resetExpressions, symbolsOf } from "./expression/expr.js";
+import { resetExpressions, symbolsOf } from "./expression/expr.js";
 import { evaluate, evaluateDim } from "./numeric/evaluate.js";
 import { scalarValue } from "./numeric/matrix.js";
 import type { UnrolledNetwork } from "./network/network.js";
+import { spreadLets } from "./network/lets.js";
 import { unroll } from "./network/unroll.js";
 import { expressionTooLarge } from "./semantics/diagnostics.js";
 import { elaborate } from "./semantics/elaborate.js";
-import type { TypedNetwork, TypedProgram, TypedStep } from "./semantics/program.js";
+import type { TypedLayer, TypedNetwork, TypedProgram, TypedStep } from "./semantics/program.js";
 import { parse } from "./syntax/parse.js";
 
 /** What the compiler asks of the world: texts by name. Nothing else of it is known here. */
@@ -94,29 +94,30 @@ export function compile(text: string, options: CompileOptions, host: Host): Comp
   return { diagnostics, sources, networks, ...(program ? { program } : {}) };
 }
 
-function stepsOf(network: TypedNetwork): readonly TypedStep[] {
-  return network.statements.flatMap((s) => (s.kind === "step" ? [s] : s.kind === "layer" ? s.body.filter((x): x is TypedStep => x.kind === "step") : []));
+function stepsOf(network: TypedNetwork): readonly { readonly step: TypedStep; readonly layer?: TypedLayer }[] {
+  return network.statements.flatMap((s) => (s.kind === "step" ? [{ step: s }] : s.kind === "layer" ? s.body.flatMap((x) => (x.kind === "step" ? [{ step: x, layer: s }] : [])) : []));
 }
-/** The value of an expression of numbers and consts. */
-function constantValue(e: Expr, network: TypedNetwork): number | undefined {
+function knownNumbers(network: TypedNetwork, layer: TypedLayer | undefined): KnownNumbers {
+  const sizes = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
   const values = new Map(network.consts.map((c) => [c.name, scalarValue(c.value)]));
-  if (symbolsOf(e).some((s) => !values.has(s.name))) return undefined;
-  return evaluate(e, { dims: () => Number.NaN, lookup: (name) => values.get(name) }).data[0];
+  const lets = new Map([...network.lets, ...(layer?.lets ?? [])].map((l) => [l.name, l]));
+  const dims = (s: string): number => sizes.get(s) ?? Number.NaN;
+  const number = (n: number | undefined): number | undefined => (n === undefined || Number.isNaN(n) ? undefined : n);
+  return {
+    size: (d) => number(evaluateDim(d, dims)),
+    scalar: (e) => {
+      const spread = spreadLets(e, lets);
+      if (symbolsOf(spread).some((s) => (s.role === "dim" ? !sizes.has(s.name) : !values.has(s.name)))) return undefined;
+      return number(evaluate(spread, { dims, lookup: (name) => values.get(name) }).data[0]);
+    },
+  };
 }
 function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<TypedStep, Derivation> {
   const sizes = new Map(network.indices.map((i) => [i.name, i.size]));
-  const numbers = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
-  const value = (d: Dim): number | undefined => {
-    const n = evaluateDim(d, (s) => numbers.get(s) ?? Number.NaN);
-    return Number.isNaN(n) ? undefined : n;
-  };
   const derivations = new Map<TypedStep, Derivation>();
-  for (const step of stepsOf(network)) {
+  for (const { step, layer } of stepsOf(network)) {
     try {
-      const derivation = derive(step, network.variables, sizes, value);
-      const maximised = penalties(derivation.minimised, derivation.variable).find((p) => (constantValue(p.weight, network) ?? 0) < 0);
-      if (maximised) throw new NotInTable([maximised.term], negativeFactor);
-      derivations.set(step, derivation);
+      derivations.set(step, derive(step, network.variables, sizes, knownNumbers(network, layer)));
     } catch (error) {
       const diagnostic = derivationDiagnostic(error, step);
       if (!diagnostic) throw error;

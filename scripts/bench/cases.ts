@@ -4,7 +4,8 @@ import * as ort from "onnxruntime-node";
 import { nodeHost } from "../../src/cli/host.js";
 import { type CompiledNetwork, compile } from "../../src/compile.js";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
-import { describe, initialValues } from "../../src/network/describe.js";
+import { describe } from "../../src/network/describe.js";
+import { startingValues } from "../../src/runtime/random.js";
 import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { onnxPlanOf, trainingModelsOf } from "../../src/targets.js";
@@ -26,7 +27,7 @@ export function weightsFor(description: ModelDescription): TensorMap {
   const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
   const noise = (shape: readonly number[]): HostTensor => ({ shape, data: Float32Array.from({ length: count(shape) }, (_, i) => Math.sin(i * 12.9898) / 8) });
   return {
-    ...initialValues({ ...description, parameters: given }, 1),
+    ...startingValues({ ...description, parameters: given }, 1),
     ...Object.fromEntries(description.parameters.filter((p) => p.init.kind === "file").map((p) => [p.name, noise(p.shape)])),
   };
 }

@@ -1,6 +1,5 @@
 /** What two networks declare, side by side: sizes, inputs and parameters. Each row is a difference, with numbers. */
 import type { Dim } from "../expression/dim.js";
-import type { DerivedNetwork } from "../network/derived.js";
 import { storedShape } from "../network/weights.js";
 import type { TypedNetwork, TypedValue } from "../semantics/program.js";
 import type { Correspondence, Paired, Parameter } from "./correspondence.js";

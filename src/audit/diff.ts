@@ -7,13 +7,14 @@ import { dimSymbol } from "../expression/dim.js";
 import { showExpr } from "../expression/print.js";
 import type { DerivedNetwork } from "../network/derived.js";
 import { spreadLets } from "../network/lets.js";
-import { evaluate } from "../numeric/evaluate.js";
-import { relativeError, type Value } from "../numeric/matrix.js";
+import type { Environment } from "../numeric/evaluate.js";
+import { relativeError } from "../numeric/matrix.js";
 import { storedShape } from "../network/weights.js";
 import type { TypedLayer, TypedLet, TypedNetwork, TypedStatement, TypedStep } from "../semantics/program.js";
 import { type Correspondence, correspond, type Paired, type Parameter, pairBy } from "./correspondence.js";
 import { inputDifferences, parameterDifferences, sizeDifferences } from "./diff-declarations.js";
-import { networkPoint } from "./test-points.js";
+import { firstEvidence } from "./identities.js";
+import { environmentsOf } from "./test-points.js";
 import { type Names, sameNames, translate } from "./translate.js";
 
 export interface Counterexample {
@@ -100,10 +101,11 @@ function teller(network: TypedNetwork, namesOf: Correspondence["namesA"]): (e: E
 }
 type Comparison = { readonly equal: true; readonly numerically: boolean } | { readonly equal: false; readonly counterexample?: Counterexample };
 
-/** Sizes that fit each other in one network only have no point in common: there the two are not comparable. */
-function valuesAt(a: Expr, b: Expr, at: Parameters<typeof evaluate>[1]): readonly [Value, Value] | undefined {
+/** Both values at a point; sizes that fit each other in one network only have no point in common: there the two are not comparable. */
+function valuesOf(a: Expr, b: Expr, network: TypedNetwork, seed: number): ReturnType<typeof firstEvidence<Environment>> {
+  const free = new Map(network.indices.map((i) => [i.name, 1]));
   try {
-    return [evaluate(a, at), evaluate(b, at)];
+    return firstEvidence(a, b, environmentsOf(network, [a, b], seed, free));
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
@@ -120,13 +122,9 @@ function compare(a: Expr, b: Expr, network: TypedNetwork): Comparison {
   let worst: Counterexample | undefined;
   let tried = 0;
   for (let seed = 1; seed <= 6; seed++) {
-    const environment = networkPoint(network, [a, b], seed * 7907);
-    if (!environment) continue;
-    const free = new Map(network.indices.map((i) => [i.name, 1]));
-    const at = { ...environment, indices: free };
-    const values = valuesAt(a, b, at);
-    if (!values) continue;
-    const [x, y] = values;
+    const found = valuesOf(a, b, network, seed * 7907);
+    if (!found) continue;
+    const { x, y, point: environment } = found;
     const difference = relativeError(x, y);
     if (Number.isNaN(difference)) continue;
     tried += 1;

@@ -4,11 +4,11 @@ import { expectFails, identityFails, identityUntried } from "../calculus/diagnos
 import { type Derivation, dropStops } from "../calculus/derive.js";
 import type { Expr } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
-import { evaluate } from "../numeric/evaluate.js";
+import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { relativeError, type Value } from "../numeric/matrix.js";
 import { createGenerator } from "../numeric/sample.js";
 import type { TypedLemma, TypedNetwork } from "../semantics/program.js";
-import { networkPoint, smallDims, spreads, testPoint } from "./test-points.js";
+import { environmentsOf, smallDims, spreads, testPoint } from "./test-points.js";
 
 /** Rounding stays below this on the small sizes that are drawn, unless a matrix is nearly singular. */
 const tolerance = 1e-7;
@@ -18,35 +18,40 @@ export function evidence(x: Value, y: Value): boolean {
   const defined = [x, y].some((side) => !side.data.some(Number.isNaN));
   return defined && y.data.some((v, i) => Number.isFinite(v) || Number.isFinite(x.data[i]));
 }
-/** The largest relative difference of two expressions over random points; undefined where no point said anything: both sides undefined or infinite. */
-export function largestDifference(a: Expr, b: Expr, draw: (seed: number) => ReturnType<typeof testPoint> | undefined, trials = 8): number | undefined {
-  let worst: number | undefined;
-  for (let seed = 1; seed <= trials; seed++) {
-    const environment = draw(seed);
-    if (!environment) continue;
-    const [x, y] = [evaluate(a, environment), evaluate(b, environment)];
-    if (!evidence(x, y)) continue;
-    const difference = relativeError(x, y);
-    worst = Math.max(worst ?? 0, Number.isFinite(difference) ? difference : Number.POSITIVE_INFINITY);
+/** Both values at the first point at which they say something. */
+export function firstEvidence<P extends Environment>(a: Expr, b: Expr, points: Iterable<P>): { readonly x: Value; readonly y: Value; readonly point: P } | undefined {
+  for (const point of points) {
+    const [x, y] = [evaluate(a, point), evaluate(b, point)];
+    if (evidence(x, y)) return { x, y, point };
   }
-  return worst;
+  return undefined;
+}
+/** The largest relative difference of two expressions, each trial at its first point that says something; undefined where none does: both sides undefined or infinite. */
+export function largestDifference(a: Expr, b: Expr, pointsOf: (seed: number) => Iterable<Environment>, trials = 8): number | undefined {
+  const differences = Array.from({ length: trials }, (_, i) => firstEvidence(a, b, pointsOf(i + 1))).flatMap((found) => {
+    if (!found) return [];
+    const difference = relativeError(found.x, found.y);
+    return [Number.isFinite(difference) ? difference : Number.POSITIVE_INFINITY];
+  });
+  return differences.length === 0 ? undefined : Math.max(...differences);
 }
 
 /** What trying an identity said; `dims`: the sizes last drawn. Untried: no sizes fit its shapes, or no value says anything. */
 export type Tried = { readonly difference: number; readonly dims: string } | { readonly untried: string };
 
 export function lemmaDifference(lemma: TypedLemma, trials = 8): Tried {
+  const sides = [lemma.left, lemma.right];
   let dims: string | undefined;
-  for (const spread of spreads) {
-    const difference = largestDifference(lemma.left, lemma.right, (seed) => {
+  const difference = largestDifference(lemma.left, lemma.right, function* (seed) {
+    for (const spread of spreads) {
       const generator = createGenerator(seed * 7919);
-      const sizes = smallDims([lemma.left, lemma.right], generator);
-      if (!sizes) return undefined;
+      const sizes = smallDims(sides, generator);
+      if (!sizes) return;
       dims = [...sizes].map(([name, n]) => `${name.slice(name.lastIndexOf(".") + 1)}=${n}`).join(", ");
-      return testPoint([lemma.left, lemma.right], { dims: sizes, generator, spread });
-    }, trials);
-    if (difference !== undefined) return { difference, dims: dims ?? "" };
-  }
+      yield testPoint(sides, { dims: sizes, generator, spread });
+    }
+  }, trials);
+  if (difference !== undefined) return { difference, dims: dims ?? "" };
   return { untried: dims === undefined ? "no small sizes fit its shapes" : "neither side is finite at any point that was tried" };
 }
 
@@ -68,7 +73,7 @@ export function checkExpectations(network: TypedNetwork, derivations: Iterable<D
     if (!d.step.expect || d.expected) continue;
     const wanted = dropStops(d.step.expect);
     const sameShape = wanted.shape.every((x, i) => x.key === d.update.shape[i]?.key);
-    const difference = sameShape ? largestDifference(d.update, wanted, (seed) => networkPoint(network, [d.update, wanted], seed * 104729)) : undefined;
+    const difference = sameShape ? largestDifference(d.update, wanted, (seed) => environmentsOf(network, [d.update, wanted], seed * 104729)) : undefined;
     if (difference !== undefined && difference <= tolerance) continue;
     const size = difference === undefined ? "" : `; on random values they differ by ${difference.toPrecision(2)} of the larger`;
     reporter.report(expectFails({ update: showExpr(d.update), size }, at(d.step.ast.expect?.span ?? d.step.span)));

@@ -1,6 +1,7 @@
 /** A derivation as a log that somebody else can replay: rule, before, after, test points and the values there. */
 import { type Derivation, type DerivationLine, ruleOf } from "../calculus/derive.js";
 import { applyRule } from "../calculus/lemmas.js";
+import { variableSymbol } from "../calculus/proximal.js";
 import type { Dim } from "../expression/dim.js";
 import { contains, type Expr, isScalar, renameFreeIndex, rewrite, symbol } from "../expression/expr.js";
 import { functionRow } from "../expression/functions.js";
@@ -75,7 +76,7 @@ function contextOf(d: Derivation, line: DerivationLine, previous: Expr, sizes: R
   if (!use || !first || rest.some((a) => a.before.id !== first.before.id || a.after.id !== first.after.id)) return undefined;
   const marker = symbol(replacedName, "const", first.after.shape);
   const { when: _, ...rule } = ruleOf(use);
-  return applyRule(previous, { ...rule, right: marker }, sizes)?.result;
+  return applyRule(previous, { ...rule, right: marker }, sizes, variableSymbol(d.variable))?.result;
 }
 
 const expressionsOf = (d: Derivation): readonly Expr[] =>

@@ -1,7 +1,7 @@
 /** Random values for the symbols of expressions: small sizes, the spec's own consts, everything else drawn. */
 import { type Dim, dimName, dimSymbols, dimValue } from "../expression/dim.js";
 import { colsOf, contains, type Expr, type Range, rowsOf, type SymbolExpr } from "../expression/expr.js";
-import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
+import { type Environment, evaluateDim } from "../numeric/evaluate.js";
 import { scalarValue, scaleValue, type Value } from "../numeric/matrix.js";
 import { createGenerator, type Generator, randomValue } from "../numeric/sample.js";
 import type { TypedNetwork } from "../semantics/program.js";
@@ -126,7 +126,7 @@ export function testPoint(expressions: readonly Expr[], options: TestPointOption
   return environment;
 }
 /** A test point with the network's consts at their own values. */
-export function networkPoint(network: TypedNetwork, expressions: readonly Expr[], seed: number, spread: Spread = {}): Environment | undefined {
+function networkPoint(network: TypedNetwork, expressions: readonly Expr[], seed: number, spread: Spread = {}): Environment | undefined {
   const generator = createGenerator(seed);
   const dims = smallDims(expressions, generator);
   if (!dims) return undefined;
@@ -143,6 +143,7 @@ export function* networkPoints(network: TypedNetwork, expressions: readonly Expr
     }
   }
 }
-export function evaluateAt(e: Expr, environment: Environment): Value {
-  return evaluate(e, environment);
+/** The same, for expressions alone; `indices`: which members they speak of. */
+export function* environmentsOf(network: TypedNetwork, expressions: readonly Expr[], seed: number, indices?: ReadonlyMap<string, number>): IterableIterator<Environment> {
+  for (const { environment } of networkPoints(network, expressions, seed)) yield indices ? { ...environment, indices } : environment;
 }

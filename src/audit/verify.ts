@@ -5,7 +5,7 @@ import { add, apply, contains, type Expr, freeIndices, hadamard, indexSum, isSca
 import { showExpr } from "../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../numeric/evaluate.js";
 import { numericGradient } from "../numeric/finite-difference.js";
-import { addValues, frobenius, relativeError, scaleValue, subtractValues, value, type Value } from "../numeric/matrix.js";
+import { addValues, frobenius, mapEntries, relativeError, scaleValue, subtractValues, value, type Value } from "../numeric/matrix.js";
 import { createGenerator } from "../numeric/sample.js";
 import type { TypedLemma, TypedNetwork, TypedStep } from "../semantics/program.js";
 import { evidence, lemmaDifference } from "./identities.js";
@@ -129,7 +129,10 @@ function checkMinimality(d: Derivation, { environment, members, seed }: Point): 
     const along = result.map((r, i) => scaleValue(subtractValues(moved[i] as Value, r), 1 / size));
     if (far(1, along) + far(-1, along) < 2 * best) return undefined;
   }
-  return Number.isFinite(best) ? gain : Number.POSITIVE_INFINITY;
+  if (Number.isFinite(best)) return gain;
+  // Where no value of the variable gives one, it is not the step's doing: a logarithm of a weight that happens to be negative.
+  const elsewhere = [members, members.map((m) => mapEntries(m, (x) => Math.abs(x) + 0.1)), members.map((m) => scaleValue(m, 0))];
+  return elsewhere.every((points) => Number.isNaN(score(points))) ? undefined : Number.POSITIVE_INFINITY;
 }
 
 const untriedBecause: Readonly<Record<CheckKind, string>> = {

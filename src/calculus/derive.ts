@@ -10,6 +10,7 @@ import type { LemmaUseTyped, TypedStep, TypedVariable } from "../semantics/progr
 import { equalExpanded } from "./expand.js";
 import { minimiser } from "./exact.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
+import type { KnownNumbers } from "./known-numbers.js";
 import { type Application, applyRule, type RewriteRule } from "./lemmas.js";
 import { nonsmoothFunction, openTerms, proximal, variableSymbol } from "./proximal.js";
 
@@ -90,7 +91,7 @@ function sortTerms(f: Expr, variable: Variable): { smooth: Expr[]; nonsmooth: Ex
  * for something that does not exist; the caller turns them into diagnostics.
  */
 export function derive(
-  step: TypedStep, variables: readonly TypedVariable[], indexSizes: ReadonlyMap<string, Dim>, value: (d: Dim) => number | undefined,
+  step: TypedStep, variables: readonly TypedVariable[], indexSizes: ReadonlyMap<string, Dim>, known: KnownNumbers,
 ): Derivation {
   const variable = variableOf(step, variables);
   const Z = variableSymbol(variable);
@@ -98,7 +99,7 @@ export function derive(
   const minimised = step.surrogate ?? (step.sense === "minimize" ? step.objective : negate(step.objective));
   if (step.surrogate) lines.push({ kind: "surrogate", rule: "as", expression: step.surrogate, applications: [] });
   if (!dependsOn(minimised, variable)) throw new DerivationFault({ kind: "independent", variable: variable.name });
-  const exact = dropStops(exactUpdate(step, minimised, variable, Z, value, lines));
+  const exact = dropStops(exactUpdate(step, minimised, variable, Z, known, lines));
   lines.push({ kind: "update", rule: step.method.name, expression: exact, applications: [] });
 
   let update = exact;
@@ -117,7 +118,7 @@ export function derive(
     lines.push({ kind: "capture", rule: capture.name, expression: update, applications: rewritten.applications, expanded: rewritten.expanded });
   });
   for (const use of step.using) {
-    const rewritten = applyRule(update, ruleOf(use), indexSizes);
+    const rewritten = applyRule(update, ruleOf(use), indexSizes, Z);
     if (!rewritten) throw new DerivationFault({ kind: "no match", lemma: use, update, shapes: true });
     update = rewritten.result;
     lines.push({
@@ -136,7 +137,7 @@ export function ruleOf(use: LemmaUseTyped): RewriteRule {
 }
 
 function exactUpdate(
-  step: TypedStep, f: Expr, variable: Variable, Z: Expr, value: (d: Dim) => number | undefined, lines: DerivationLine[],
+  step: TypedStep, f: Expr, variable: Variable, Z: Expr, known: KnownNumbers, lines: DerivationLine[],
 ): Expr {
   const { method } = step;
   const { smooth, nonsmooth } = sortTerms(f, variable);
@@ -162,12 +163,12 @@ function exactUpdate(
     case "proximal_gradient": {
       if (smooth.length > 0) line("smooth", "smooth part", add(smooth));
       if (nonsmooth.length > 0) line("nonsmooth", "proximal part", add(nonsmooth));
-      return proximal(nonsmooth, variable, gradientStep(rate()), rate());
+      return proximal(nonsmooth, variable, gradientStep(rate()), rate(), known);
     }
     case "proximal":
-      return proximal([...smooth, ...nonsmooth], variable, Z, rate());
+      return proximal([...smooth, ...nonsmooth], variable, Z, rate(), known);
     case "exact":
-      return minimiser(smooth.length > 0 ? add(smooth) : number(0), nonsmooth, variable, value);
+      return minimiser(smooth.length > 0 ? add(smooth) : number(0), nonsmooth, variable, known);
   }
 }
 

@@ -6,6 +6,7 @@ import {
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
+import type { KnownNumbers } from "./known-numbers.js";
 import { NotInTable, proximal, variableSymbol } from "./proximal.js";
 
 export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
@@ -115,18 +116,18 @@ function holding(give: (hold: (e: Expr) => Expr) => Expr): Expr {
     return stopped && index !== undefined && s.member ? renameFreeIndex(stopped, index, s.member) : stopped;
   });
 }
-export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
+export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, known: KnownNumbers): Expr {
   return holding((hold) => {
     const [g, h] = [hold(smooth), nonsmooth.map(hold)];
     try {
-      return heldMinimiser(g, h, variable, value);
+      return heldMinimiser(g, h, variable, known);
     } catch (fault) {
       if (!(fault instanceof NoExactMinimiser) || fault.fault !== "not quadratic") throw fault;
       // Huber's function and the barrier have gradients, and rows of the proximal table as well.
       const [quadratic, others] = [termsOf(g).filter((t) => isQuadratic(t, variable)), termsOf(g).filter((t) => !isQuadratic(t, variable))];
       if (quadratic.length === 0) throw fault;
       try {
-        return heldMinimiser(add(quadratic), [...h, ...others], variable, value);
+        return heldMinimiser(add(quadratic), [...h, ...others], variable, known);
       } catch (again) {
         throw again instanceof NotInTable ? fault : again;
       }
@@ -145,9 +146,9 @@ function isQuadratic(term: Expr, variable: Variable): boolean {
 }
 /**
  * argmin over the variable of `smooth` + `nonsmooth` (sums; both for minimisation), as an expression.
- * `value` gives the numbers of dims, for the test of singular Hessians.
+ * `known`: sizes, for the test of singular Hessians, and signs of penalties.
  */
-function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, value: (d: Dim) => number | undefined): Expr {
+function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, known: KnownNumbers): Expr {
   const X = variableSymbol(variable);
   const G = isZero(smooth) ? smooth : slopeOf(smooth, variable);
   const { left, right, scalar, constant } = split(G, X, variable);
@@ -162,15 +163,15 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
   const zeroLike = B ?? number(0);
   if (left.length === 0 && right.length === 0) {
     const centre = B ? expand(divide(B, curvature)) : multiply(number(0), X);
-    return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature));
+    return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature), known);
   }
   if (nonsmooth.length > 0) {
     throw new NoExactMinimiser("not separable", "beside a term of the proximal table the quadratic terms must be c*sq_norm(a*Z - V)");
   }
   const n = left.length > 0 ? rowsOf(X) : colsOf(X);
-  const size = dimValue(n) ?? value(n);
+  const size = dimValue(n) ?? known.size(n);
   if (scalar.length === 0 && size !== undefined) {
-    const ranks = [...left, ...right].map((t) => rankBound(t, value));
+    const ranks = [...left, ...right].map((t) => rankBound(t, known.size));
     const total = ranks.reduce<number | undefined>((sum, r) => (sum === undefined || r === undefined ? undefined : sum + r), 0);
     if (total !== undefined && total < size) {
       throw new NoExactMinimiser("singular", `its Hessian is ${size} by ${size} and has at most rank ${total}`);

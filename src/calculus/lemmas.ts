@@ -99,8 +99,8 @@ function collectSizes(e: Expr, into: Map<string, Dim>): void {
 
 class Search {
   readonly applications: Application[] = [];
-  /** `opened`: a term with a number in front is its bare self and the rest of it, `0.6*Z` is `Z - 0.4*Z`. */
-  constructor(private readonly rule: Prepared, private readonly sizes: Map<string, Dim>, private readonly opened: boolean) {}
+  /** `opened`: the step's variable, whose term is itself and what was added to it: `0.6*Z` is `Z - 0.4*Z`. */
+  constructor(private readonly rule: Prepared, private readonly sizes: Map<string, Dim>, private readonly opened?: Expr) {}
 
   private make(b: Bindings): Expr | undefined {
     return instantiate(this.rule.right, b, this.rule.pattern, (index) => this.sizes.get(index));
@@ -134,16 +134,13 @@ class Search {
     return after.length === terms.length && after.every((t, i) => t === terms[i]) ? e : add(after);
   }
   private wholeTerms(terms: readonly Expr[]): { after: Expr; rest: readonly Expr[] } | undefined {
-    if (!this.opened) return this.chosen(terms, () => true);
-    for (const [i, t] of terms.entries()) {
-      const { coefficient, bare } = splitCoefficient(t);
-      if (coefficient === 1 || bare.kind === "number") continue;
-      // Rounded as a person writes it: 1 - 0.9 is 0.1.
-      const rest = scale(Number((coefficient - 1).toPrecision(15)), bare);
-      const found = this.chosen([...terms.slice(0, i), bare, rest, ...terms.slice(i + 1)], (left) => !left.includes(bare) && !left.includes(rest));
-      if (found) return found;
-    }
-    return undefined;
+    const at = terms.findIndex((t) => t !== this.opened && splitCoefficient(t).bare.id === this.opened?.id);
+    const term = terms[at];
+    if (!this.opened || !term) return this.chosen(terms, () => true);
+    // Rounded as a person writes it: 1 - 0.9 is 0.1.
+    const bare = this.opened;
+    const added = scale(Number((splitCoefficient(term).coefficient - 1).toPrecision(15)), bare);
+    return this.chosen([...terms.slice(0, at), bare, added, ...terms.slice(at + 1)], (left) => !left.includes(bare) && !left.includes(added));
   }
   private chosen(terms: readonly Expr[], fits: (rest: readonly Expr[]) => boolean): { after: Expr; rest: readonly Expr[] } | undefined {
     for (const m of chooseTerms(termsOf(this.rule.left), terms, this.rule.start, this.rule.pattern)) {
@@ -201,11 +198,11 @@ function instantiateLeft(rule: Prepared, b: Bindings, sizes: ReadonlyMap<string,
   return instantiate(bare, b, rule.pattern, (index) => sizes.get(index)) ?? number(0);
 }
 
-/** Rewrites everywhere the rule matches; undefined where it matches nowhere. */
-export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyMap<string, Dim>): Rewritten | undefined {
+/** Rewrites everywhere the rule matches; undefined where it matches nowhere. `variable`: what an update is the new value of. */
+export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyMap<string, Dim>, variable?: Expr): Rewritten | undefined {
   const prepared = prepare(rule);
   if (!prepared) return undefined;
-  const attempt = (e: Expr, expanded: boolean, opened = false): Rewritten | undefined => {
+  const attempt = (e: Expr, expanded: boolean, opened?: Expr): Rewritten | undefined => {
     const sizes = new Map(indexSizes);
     collectSizes(e, sizes);
     const search = new Search(prepared, sizes, opened);
@@ -216,7 +213,7 @@ export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyM
   if (found) return found;
   try {
     const spread = expand(update);
-    return attempt(spread, true) ?? (prepared.left.kind === "sum" ? attempt(update, false, true) ?? attempt(spread, true, true) : undefined);
+    return attempt(spread, true) ?? (prepared.left.kind === "sum" && variable ? attempt(spread, true, variable) : undefined);
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;

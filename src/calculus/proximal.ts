@@ -12,6 +12,7 @@ import {
 import { type FunctionName, functionRow } from "../expression/functions.js";
 import { expand } from "./expand.js";
 import { dependsOn, gradient, type Variable } from "./gradient.js";
+import type { KnownNumbers } from "./known-numbers.js";
 
 /** One term c·f(a·X − V, …): `weight` is c (positive), `extra` the function's further arguments. */
 interface AtomicTerm {
@@ -82,6 +83,7 @@ export const proximalTable: readonly ProximalRow[] = [
   { of: ["ball", "nonnegative"], prox: (v, _, [f]) => ballOf(relu(v), extra(f)), source: "the cone, then the ball" },
 ];
 
+/** Why a term has no proximal operator where it is maximised. */
 export const negativeFactor = "its factor is negative, so the step would have no minimiser";
 /** A term, or a set of terms, that the table does not have. */
 export class NotInTable extends Error {
@@ -160,17 +162,8 @@ function expandOnce(t: Expr): Expr {
   }
 }
 
-/** Each penalty of the function to minimise, c·f(…) with f nonsmooth, and its c. */
-export function penalties(f: Expr, variable: Variable): readonly { readonly term: Expr; readonly weight: Expr }[] {
-  return openTerms(unmarked(f)).flatMap((term) => {
-    const parts = partsOf(term);
-    const weights = parts.scalars.filter((s) => !dependsOn(s.base, variable));
-    return nonsmoothFunction(term) && weights.length < parts.scalars.length ? [{ term, weight: scalarProduct(parts.coefficient, weights) }] : [];
-  });
-}
-
 /** c·f(argument, …) with the variable only in f's first argument. */
-function readTerm(term: Expr, variable: Variable): AtomicTerm {
+function readTerm(term: Expr, variable: Variable, known: KnownNumbers): AtomicTerm {
   const parts = partsOf(term);
   const holders = parts.scalars.filter((s) => dependsOn(s.base, variable));
   const [holder] = holders;
@@ -182,19 +175,20 @@ function readTerm(term: Expr, variable: Variable): AtomicTerm {
   const [argument, ...rest] = base.args;
   if (!argument) throw new NotInTable([term], "it has no argument");
   if (base.fn === "total" && argument.kind === "apply" && argument.fn === "huber" && argument.args[0]) {
-    return positive({ fn: "huber_total", weight, argument: argument.args[0], extra: argument.args.slice(1), text: term }, variable);
+    return positive({ fn: "huber_total", weight, argument: argument.args[0], extra: argument.args.slice(1), text: term }, variable, known);
   }
   if (base.fn === "total" && argument.kind === "apply" && argument.fn === "log" && argument.args[0]) {
-    return positive({ fn: "negative_log", weight: negate(weight), argument: argument.args[0], extra: [], text: term }, variable);
+    return positive({ fn: "negative_log", weight: negate(weight), argument: argument.args[0], extra: [], text: term }, variable, known);
   }
   if (base.fn === "total" && argument.kind === "apply" && argument.fn === "abs" && argument.args[0]) {
-    return positive({ fn: "norm1", weight, argument: argument.args[0], extra: [], text: term }, variable);
+    return positive({ fn: "norm1", weight, argument: argument.args[0], extra: [], text: term }, variable, known);
   }
-  return positive({ fn: base.fn, weight, argument, extra: rest, text: term }, variable);
+  return positive({ fn: base.fn, weight, argument, extra: rest, text: term }, variable, known);
 }
-function positive(term: AtomicTerm, variable: Variable): AtomicTerm {
-  const { coefficient } = partsOf(term.weight);
-  if (coefficient < 0) throw new NotInTable([term.text], negativeFactor);
+function positive(term: AtomicTerm, variable: Variable, known: KnownNumbers): AtomicTerm {
+  // A name counts as positive where its number is not known.
+  const weight = known.scalar(term.weight) ?? partsOf(term.weight).coefficient;
+  if (weight < 0) throw new NotInTable([term.text], negativeFactor);
   if (term.extra.some((e) => dependsOn(e, variable))) throw new NotInTable([term.text], "the variable stands in more than the function's first argument");
   return term;
 }
@@ -227,12 +221,12 @@ function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | unde
  * prox_{t h}(v) for the sum of the terms. Throws NotInTable with the terms that do not fit.
  * Terms of slices of the variable's columns, and of members of a family, are taken apart where they are disjoint.
  */
-export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr): Expr {
+export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers): Expr {
   const terms = marked.flatMap((term) => openTerms(unmarked(term))).filter((term) => dependsOn(term, variable));
   if (terms.length === 0) return v;
   const X = variableSymbol(variable);
   const perSlice = splitSlices(terms, variable, X);
-  if (perSlice) return overSlices(perSlice, variable, X, v, t);
+  if (perSlice) return overSlices(perSlice, variable, X, v, t, known);
   const linear: Expr[] = [];
   const squares: { weight: Expr; affine: Affine }[] = [];
   const atoms: { term: AtomicTerm; affine: Affine }[] = [];
@@ -242,7 +236,7 @@ export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t
       const slope = constantSlope(inner, variable);
       if (slope) { linear.push(slope); continue; }
     }
-    const term = readTerm(inner, variable);
+    const term = readTerm(inner, variable, known);
     const affine = readAffine(term.argument, X, variable, term.text);
     if (term.fn === "sq_norm") squares.push({ weight: term.weight, affine });
     else atoms.push({ term, affine });
@@ -349,7 +343,7 @@ function onlySlice(term: Expr, variable: Variable, X: Expr): Range | undefined {
   visit(term);
   return whole ? undefined : range;
 }
-function overSlices(parts: readonly SlicePart[], variable: Variable, X: Expr, v: Expr, t: Expr): Expr {
+function overSlices(parts: readonly SlicePart[], variable: Variable, X: Expr, v: Expr, t: Expr, known: KnownNumbers): Expr {
   const pieces: Expr[] = [];
   let next: Dim = dimNumber(1);
   for (const { range, terms } of parts) {
@@ -361,7 +355,7 @@ function overSlices(parts: readonly SlicePart[], variable: Variable, X: Expr, v:
     const inner: Variable = { name: variable.name, shape: [rowsOf(X), colsOf(part)] };
     const seen = slice(X, undefined, range);
     const local = terms.map((term) => replace(term, seen, variableSymbol(inner)));
-    pieces.push(proximal(local, inner, part, t));
+    pieces.push(proximal(local, inner, part, t, known));
     next = dimAdd(range.to, dimNumber(1));
   }
   const end = colsOf(X);

@@ -172,3 +172,5 @@ export function functionRow(name: FunctionName): FunctionRow {
 export function isFunctionName(name: string): name is FunctionName {
   return Object.hasOwn(functions, name);
 }
+/** What a spec can call. */
+export const publicFunctionNames: readonly string[] = Object.keys(functions).filter((name) => isFunctionName(name) && !functionRow(name).internal);

@@ -3,8 +3,8 @@ import { type Dim, dimValue } from "../expression/dim.js";
 import { type Expr, symbolsOf } from "../expression/expr.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
-import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap, WireAxis, WireTensor } from "../runtime/contract.js";
-import { initialise, problemSeed, startingValues } from "../runtime/random.js";
+import type { HostTensor, Init, ModelDescription, ParameterDescription, WireAxis, WireTensor } from "../runtime/contract.js";
+import { initialise, problemSeed } from "../runtime/random.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
 import { stored, storedShape } from "./weights.js";
 
@@ -111,10 +111,6 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
     parameters: parameterDescriptions(network, options.seed),
     ...(network.training ? { training: network.training } : {}),
   };
-}
-/** Values to start from, by full name. Throws for parameters that must come from a file, naming them. */
-export function initialValues(description: ModelDescription, seed: number): TensorMap {
-  return startingValues(description, seed);
 }
 /** How many numbers are learned. */
 export function trainableCount(network: UnrolledNetwork): number {

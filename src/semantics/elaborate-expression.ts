@@ -2,10 +2,10 @@
 import { at } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, isOne, one, solveDim } from "../expression/dim.js";
 import {
-  add, apply, colsOf, contains, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
+  add, apply, colsOf, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
   number, ones, power, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
 } from "../expression/expr.js";
-import { type FunctionName, functionRow, isFunctionName, type Options, type OptionValue, type Shape } from "../expression/functions.js";
+import { type FunctionName, functionRow, isFunctionName, type Options, type OptionValue, publicFunctionNames, type Shape } from "../expression/functions.js";
 import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../syntax/ast.js";
 import {
   dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
@@ -312,6 +312,12 @@ function mendProduct(left: Expression, x: Expr, right: Expression, y: Expr, cont
   return undefined;
 }
 
+/** A 1×1 product of matrices, whatever stands in front of it. */
+function isInner(e: Expr): boolean {
+  if (e.kind === "sum") return e.terms.every(isInner);
+  if (e.kind === "indexSum") return isInner(e.body);
+  return e.kind === "product" && (e.factors.length > 0 || e.scalars.some((s) => s.exponent === 1 && isInner(s.base)));
+}
 function visitAddition(e: BinaryNode, context: Context): Elaborated | undefined {
   const terms: { node: Expression; sign: 1 | -1; value: Elaborated }[] = [];
   let failed = false;
@@ -335,7 +341,7 @@ function visitAddition(e: BinaryNode, context: Context): Elaborated | undefined 
     if (!open || !("flexible" in open.value)) return { expr: add(rigid.map((t) => signed(t.value.expr, t.sign))) };
     return {
       symbol: open.value.symbol,
-      single: terms.some((t) => ("flexible" in t.value ? t.value.single : contains(t.value.expr, (x) => !isScalar(x)))),
+      single: terms.some((t) => ("flexible" in t.value ? t.value.single : isInner(t.value.expr))),
       flexible: (s) => {
         const made = terms.map((t) => {
           const x = "flexible" in t.value ? t.value.flexible(s) : multiply(t.value.expr, ones(s));
@@ -372,8 +378,6 @@ function visitPipe(e: BinaryNode, context: Context): Elaborated | undefined {
   context.reporter.report(misplaced({ what: "this", where: "after |>", hint: "a function or a call: X |> layernorm, X |> linear(d)" }, at(right.span)));
   return undefined;
 }
-const plainNames: Readonly<Record<string, FunctionName>> = { max: "max", min: "min" };
-
 function visitCall(e: CallNode, context: Context): Elaborated | undefined {
   const { name } = e.callee;
   const fn = context.functions.get(name);
@@ -387,7 +391,7 @@ function visitCall(e: CallNode, context: Context): Elaborated | undefined {
   }
   const row = isFunctionName(name) ? functionRow(name) : undefined;
   if (!row || row.internal || !isFunctionName(name)) {
-    const known = [...Object.keys(plainNames), "inv", "ones", "square", "softmax", "normalize", "cumsum", ...networkFunctionNames(), ...context.functions.keys(), ...publicFunctions()];
+    const known = ["inv", "ones", "square", ...networkFunctionNames(), ...context.functions.keys(), ...publicFunctionNames];
     context.reporter.report(unknownName({ name, what: "function", near: nearest(name, known) }, at(e.callee.span)));
     e.args.forEach((a) => { if (a.value.kind !== "string") visit(a.value, context); });
     return undefined;
@@ -410,17 +414,10 @@ function visitCall(e: CallNode, context: Context): Elaborated | undefined {
   const made = args && mapAll(args, (all) => applyChecked(name, all, options, given, context));
   return made && { expr: made };
 }
-function publicFunctions(): readonly string[] {
-  return publicNames;
-}
-const publicNames: readonly string[] = ["exp", "log", "sqrt", "abs", "sign", "relu", "gelu", "sigmoid", "tanh", "soft_threshold", "hard_threshold", "huber", "trace", "logdet",
-  "total", "mean", "sq_norm", "norm0", "norm1", "norm2", "norm21", "norm_nuc", "norm_spec", "norm_inf", "nonnegative", "box", "ball", "sphere", "simplex", "orthonormal",
-  "colsum", "colmean", "colnorm", "rowsum", "rowmean", "rownorm", "diag", "causal", "stop", "prox"];
-
 const squareOnly: ReadonlySet<FunctionName> = new Set(["trace", "logdet", "causal", "upper_triangle", "diagonal"]);
 
 /** Named arguments other than `over`, as the function's row wants them; each once. */
-function readOptions(fn: FunctionName, given: CallNode["args"], context: Context): Options | undefined {
+function readOptions(fn: FunctionName | "square", given: CallNode["args"], context: Context): Options | undefined {
   const bad = (problem: string, span: Span): undefined => {
     context.reporter.report(wrongArguments({ fn, problem }, at(span)));
     return undefined;
@@ -428,7 +425,7 @@ function readOptions(fn: FunctionName, given: CallNode["args"], context: Context
   const options: Record<string, OptionValue> = {};
   for (const a of given) {
     const option = a.name?.name ?? "";
-    const kind = functionRow(fn).options?.[option];
+    const kind = fn === "square" ? undefined : functionRow(fn).options?.[option];
     if (!kind) return bad(`it has no option ${option}`, a.span);
     if (option in options) return bad(`${option} is given twice`, a.span);
     if (kind === "size") {
@@ -514,7 +511,7 @@ function callNamed(e: CallNode, name: "square" | "softmax" | "normalize" | "cums
   };
   if (!arg || plain.length !== 1) return bad("it takes one matrix");
   if (option && name === "square") return bad("it has no option over", option.span);
-  const options = readOptions(name === "square" ? "power" : name, e.args.filter((a) => a.name && a !== option), context);
+  const options = readOptions(name, e.args.filter((a) => a.name && a !== option), context);
   const value = options && visit(arg.value, context);
   if (value && "flexible" in value && name === "square") return { ...value, flexible: (s) => mapExpr(value.flexible(s), (x) => power(x, number(2))) };
   const x = value && settle(value, arg.value, context);

@@ -47,6 +47,21 @@ describe("exact steps", () => {
   });
 });
 
+describe("steps whose weights are not defined everywhere", () => {
+  it.each([
+    ["sq_norm(x - log(b))", "exact"], ["norm1(x - log(b))", "proximal(rate: 0.2)"], ["0.5*sq_norm(x - sqrt(b)) + 0.1*norm1(x)", "proximal_gradient(rate: 0.2)"], ["sq_norm(x - b) + total(log(b))", "exact"],
+  ])("minimize %s by %s is looked at where they are", (objective, by) => {
+    const network = compileSpec(`network N { dim q = 4 input y: real[q] param b: real[q] var x: real[q] = y layer l repeat 1 { step s { minimize ${objective} by ${by} } } output z: real[q] = x }`);
+    expect(checked(network).map((c) => [c.kind, c.ok])).toEqual(by.startsWith("proximal_") ? [["finite differences", true], ["minimality", true]] : [["minimality", true]]);
+    expect(bent(network, (d) => ({ ...wrongMinimum(d), lines: d.lines })).some((c) => !c.ok)).toBe(true);
+  });
+  it("an update that is expected is compared there", () => {
+    const text = "network N { dim d = 3, n = 2 input X: real[d, n] var Z: real[d, n] = X layer l repeat 1 { step s { maximize total(Z .* sqrt(Z)) by gradient(rate: 0.1) expect Z + 0.15*exp(0.5*log(Z)) } } output z: real[d, n] = Z }";
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    expect(compile(text.replace("0.15", "0.16"), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3009"]);
+  });
+});
+
 describe("lemmas", () => {
   it("of what is never finite are believed, with a word", () => {
     const { program, diagnostics } = compile("lemma odd(x: real[n]): log(-x.^2) = log(-x.^4)\nlemma masked(S: real[n, n]): causal(causal(S)) = causal(S)\nlemma logs(x: real[n]): log(2*x) = log(x) + log(2)", { file: "l.srr" }, memoryHost);
@@ -56,6 +71,15 @@ describe("lemmas", () => {
   it.each([["rate: 0.1", "Z"], ["rate: 0.7", "Z"], ["rate: 1.5", "Z"]])("with %s, Z - c*Z is found in a number times Z", (rate, wanted) => {
     const text = `lemma unit_decay(Z: real[d, n], c: real): Z - c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize 0.5*sq_norm(Z) by gradient(${rate}) using unit_decay expect ${wanted} } } output z: real[d, n] = Z }`;
     expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+  it("only the variable's own term is opened, as with a named step size", () => {
+    const text = (rate: string, objective: string, expect: string): string => `lemma unit_decay(X: real[m, n], c: real): X - c*X ~ X\nnetwork N { const eta = 0.2 dim d = 5, q = 4 input y: real[d] param A: real[d, q] var x: real[q] = 0
+      layer l repeat 2 { step s { minimize ${objective} by gradient(rate: ${rate}) using unit_decay ${expect} } } output z: real[q] = x }`;
+    const codes = (t: string): readonly string[] => compile(t, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
+    for (const rate of ["0.2", "eta"]) {
+      expect(codes(text(rate, "0.5*sq_norm(y - A*x) + 0.5*sq_norm(x)", `expect x - ${rate}*A'*A*x + ${rate}*A'*y`))).toEqual([]);
+      expect(codes(text(rate, "0.5*sq_norm(y - A*x)", ""))).toEqual(["SRR3001"]);
+    }
   });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;

@@ -5,7 +5,8 @@ import { render, toJson } from "../../src/diagnostics/render.js";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { explainNetwork } from "../../src/explain/derivation.js";
 import { explainText } from "../../src/explain/text.js";
-import { describe, initialValues } from "../../src/network/describe.js";
+import { describe } from "../../src/network/describe.js";
+import { startingValues } from "../../src/runtime/random.js";
 import { storedShape } from "../../src/network/weights.js";
 import { format } from "../../src/syntax/format.js";
 import { parse } from "../../src/syntax/parse.js";
@@ -42,7 +43,7 @@ function outcomeOf(text: string, host: Host): "model" | "diagnostics" {
       if (size > drawable) continue;
       const description = describe(network.unrolled, { compiler: "fuzz", specHash: "", seed: 1 });
       if (description.parameters.some((p) => p.init.kind === "file")) continue;
-      emitOnnx(plan, { description, weights: initialValues(description, 1), metadata: { spec: text }, doc: "", producerVersion: "fuzz", fixed: [] });
+      emitOnnx(plan, { description, weights: startingValues(description, 1), metadata: { spec: text }, doc: "", producerVersion: "fuzz", fixed: [] });
     } catch (error) {
       if (!(error instanceof DiagnosticError)) throw error;
       return "diagnostics";

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { readOnnx } from "../../src/emit/onnx/inspect.js";
-import { describe as describeModel, initialValues } from "../../src/network/describe.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { startingValues } from "../../src/runtime/random.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
 import { buildOnnx, graphOf as networkGraph, trainingModelsOf } from "../../src/targets.js";
 import { GraphBuilder, prune } from "../../src/tensor/builder.js";
@@ -216,7 +217,7 @@ describe("networks of 197 tokens", () => {
   const network = compileSpec(example("crate"), { d: 16, K: 2, p: 8, L: 2, C: 10, H: 28, P: 2, channels: 1 });
   const description = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
   const random = noise(3);
-  const weights = Object.fromEntries(Object.entries(initialValues(description, 1)).map(([name, t]) => [name, { ...t, data: Float32Array.from(t.data, (x) => x + 0.02 * random()) }]));
+  const weights = Object.fromEntries(Object.entries(startingValues(description, 1)).map(([name, t]) => [name, { ...t, data: Float32Array.from(t.data, (x) => x + 0.02 * random()) }]));
   const image = { shape: [3, 1, 28, 28], data: Float32Array.from({ length: 3 * 784 }, random) };
   const wide = (t: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): { shape: readonly number[]; data: Float64Array } => ({ shape: t.shape, data: Float64Array.from(t.data) });
   const reference = (): Float64Array => {

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { attentions } from "../../src/emit/onnx/attention.js";
 import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { readOnnx } from "../../src/emit/onnx/inspect.js";
-import { describe as describeModel, initialValues } from "../../src/network/describe.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { startingValues } from "../../src/runtime/random.js";
 import { planOf, trainingModelsOf } from "../../src/targets.js";
 import { evaluatePlan } from "../../src/tensor/evaluate-plan.js";
 import { gradients } from "../../src/tensor/gradients.js";
@@ -76,7 +77,7 @@ describe("attention as one operator", () => {
     const description = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
     const tokens = new ort.Tensor("int64", BigInt64Array.from({ length: 14 }, (_, i) => BigInt((i * i) % 20)), [2, 7]);
     const run = async (opset: number): Promise<Float32Array> => {
-      const [file] = emitOnnx(plan, { description, weights: initialValues(description, 1), metadata: {}, doc: "", producerVersion: "test", opset }).files;
+      const [file] = emitOnnx(plan, { description, weights: startingValues(description, 1), metadata: {}, doc: "", producerVersion: "test", opset }).files;
       const session = await sessionOf(file?.bytes as Uint8Array);
       return (await session.run({ [description.inputs[0]?.name as string]: tokens }))[description.outputs[0]?.name as string]?.data as Float32Array;
     };

@@ -5,7 +5,8 @@ import { emitOnnx } from "../../src/emit/onnx/emit.js";
 import { trainingModels } from "../../src/emit/onnx-train/models.js";
 import { parametersAsInputs } from "../../src/emit/onnx-train/training-graph.js";
 import type { CompiledNetwork } from "../../src/compile.js";
-import { describe as describeModel, initialValues } from "../../src/network/describe.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { startingValues } from "../../src/runtime/random.js";
 import { resolveWeights } from "../../src/network/weights.js";
 import type { HostTensor, ModelDescription, TensorMap } from "../../src/runtime/contract.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
@@ -56,7 +57,7 @@ describe("every example has the same values at every level, in float64", () => {
       ? Object.fromEntries(about.parameters.map((p, i) => {
         const random = noise(i + 3);
         return [p.name, { shape: p.shape, data: Float64Array.from({ length: p.shape.reduce((a, b) => a * b, 1) }, () => random() / 3) }];
-      })) : initialValues(about, 1);
+      })) : startingValues(about, 1);
     const values = { inputs: wide(batchFor(network, 2, 6)), parameters: wide(weights), sizes: { batch: 2, ...Object.fromEntries(network.unrolled.freeDims.map((d) => [d, 6])) } };
     const expected = evaluateGraph(graph, values);
     expect(expected.size).toBeGreaterThan(0);

@@ -3,7 +3,8 @@ import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { CompiledNetwork } from "../../compile.js";
 import { toJson } from "../../diagnostics/render.js";
-import { describe, initialValues } from "../../network/describe.js";
+import { describe } from "../../network/describe.js";
+import { startingValues } from "../../runtime/random.js";
 import { storedShape } from "../../network/weights.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
 import { readSafetensors } from "../../runtime/safetensors.js";
@@ -51,7 +52,7 @@ export function weightsFor(description: ModelDescription, file: string | undefin
   if (file !== undefined) return readWeights(description.parameters, readBytes(file), file, say);
   const missing = description.parameters.filter((p) => p.init.kind === "file").map((p) => p.name);
   if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
-  return { values: initialValues(description, description.seed) };
+  return { values: startingValues(description, description.seed) };
 }
 
 type PassSavings = ReturnType<typeof passSavings>;
