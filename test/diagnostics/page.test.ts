@@ -16,7 +16,7 @@ describe("the page of diagnostics", () => {
     }
     expect(byCode.size).toBeGreaterThan(30);
     const page = [
-      "# Diagnostics", "Each mistake that a spec can hold, by code, with the frame that the compiler shows. Codes by room: 1xxx syntax, 2xxx names, shapes and\nclauses, 3xxx calculus, 4xxx network and weights, 5xxx emission. `crate-compile check FILE` reports all of a file at once.",
+      "# Diagnostics", "Mistakes of specs, by code, with the frame that the compiler shows. Codes by room: 1xxx syntax, 2xxx names, shapes and clauses, 3xxx calculus,\n4xxx network and weights, 5xxx emission. Not all codes are here: those of syntax (SRR1…), of `--set` and `--preset` and a few\nothers are missing. `crate-compile check FILE` reports all mistakes of a file at once.",
       ...[...byCode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([code, parts]) => `## ${code}\n\n${parts.join("\n\n")}`),
     ].join("\n\n");
     await expect(`${page}\n`).toMatchFileSnapshot("../../docs/diagnostics.md");
