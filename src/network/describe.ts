@@ -42,6 +42,15 @@ export function sincos2d(d: number, n: number, classToken: boolean): Float64Arra
   return table;
 }
 
+/** Sine and cosine positions of a sequence (Vaswani et al. 2017, section 3.5): sines in the first half of the features, cosines in the second, of t·base^(−i/(d/2)), t from 0. */
+export function sincos(d: number, n: number, base: number): Float64Array {
+  const half = d / 2;
+  return Float64Array.from({ length: d * n }, (_, at) => {
+    const [feature, t] = [Math.floor(at / n), at % n];
+    return feature < half ? Math.sin(t * base ** (-feature / half)) : Math.cos(t * base ** (-(feature - half) / half));
+  });
+}
+
 /** Parameters that a `from(…)` needs; their random values are drawn while compiling, so that both agree. */
 function referenced(network: UnrolledNetwork): ReadonlySet<string> {
   return new Set(network.parameters.flatMap((p) => (p.init.kind === "from" ? symbolsOf(p.init.value).map((s) => s.name) : [])));
@@ -53,6 +62,10 @@ function plainInit(p: NetworkParameter): Init {
     case "sincos2d": {
       const [d, n] = storedShape(p);
       return { kind: "value", data: [...sincos2d(d ?? 0, n ?? 0, init.classToken)] };
+    }
+    case "sincos": {
+      const [d, n] = storedShape(p);
+      return { kind: "value", data: [...sincos(d ?? 0, n ?? 0, init.base)] };
     }
     case "from": return { kind: "file" };
     case "constant": case "normal": case "uniform": case "orthonormal": case "identity": case "file": return init;

@@ -31,6 +31,7 @@ export type ParameterInit =
   | { readonly kind: "orthonormal" }
   | { readonly kind: "identity"; readonly scale: number }
   | { readonly kind: "sincos2d"; readonly classToken: boolean }
+  | { readonly kind: "sincos"; readonly base: number }
   /** Computed from other parameters, consts and dims; names in it are full names. */
   | { readonly kind: "from"; readonly value: Expr }
   | { readonly kind: "file" };

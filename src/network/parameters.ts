@@ -68,6 +68,7 @@ function initOf(param: TypedParam, context: ParameterContext): ParameterInit {
       return { kind: "uniform", bound: Math.sqrt(6 / (from + out)) };
     }
     case "sincos2d": return { kind: "sincos2d", classToken: init.classToken };
+    case "sincos": return { kind: "sincos", base: init.base };
     case "file": return { kind: "file" };
     case "from": return {
       kind: "from",

@@ -84,12 +84,12 @@ class Call {
     place.counters.set(key, count);
     return count === 1 ? key : `${key}${count}`;
   }
-  parameter(path: string, name: string, shape: Shape, rank: number, init: TypedInit, alias: string | undefined): Expr {
+  parameter(path: string, name: string, shape: Shape, rank: number, init: TypedInit, alias: string | undefined, fixed = false): Expr {
     const e = this.slots.get("alias");
     const pieces = alias !== undefined && e && strip(e).kind === "string"
       ? this.context.aliasPieces?.(`${(strip(e) as { value: string }).value}${alias}`, e.span) : undefined;
     const param: TypedParam = {
-      name: `${path}.${name}`, shape, rank, fixed: false, shared: false, positive: false, captured: false, init,
+      name: `${path}.${name}`, shape, rank, fixed, shared: false, positive: false, captured: false, init,
       axisNames: shape.slice(0, rank).map((d) => this.context.dims.show(d)), span: this.node.span,
       ...(pieces ? { alias: pieces } : {}),
     };
@@ -251,11 +251,14 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
     },
   },
   sincos: {
-    slots: ["d", "n"], options: ["base"], usage: "sincos(d, n)", plain: true,
+    slots: ["d", "n"], options: ["base", "alias"], usage: "sincos(d, n, base: 10000)",
     run: (c) => {
-      const [d, n] = [c.dim("d"), c.dim("n")];
-      if (!d || !n) return undefined;
-      return c.fault("as an expression it is not there; write: param pos: real[d, n] fixed init sincos2d");
+      const [d, n, base] = [c.dim("d"), c.dim("n"), c.number("base", 10000)];
+      if (!d || !n || base === undefined) return undefined;
+      const features = c.context.dims.valueOf(d);
+      if (base <= 0) return c.fault("base is above 0", c.slots.get("base")?.span);
+      if (features !== undefined && features % 2 !== 0) return c.fault(`the features are half sines and half cosines, so their number is even, not ${features}`, c.slots.get("d")?.span);
+      return c.parameter(c.begin("sincos"), "table", [d, n], 2, { kind: "sincos", base }, "", true);
     },
   },
   cross_entropy: {

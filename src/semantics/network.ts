@@ -405,7 +405,19 @@ class NetworkElaborator {
         const [arg] = args;
         const flag = arg && strip(arg.value);
         if (args.length > 1 || (arg && (arg.name?.name !== "class_token" || flag?.kind !== "name" || (flag.name !== "true" && flag.name !== "false")))) return fault("it takes class_token: true or false", "sincos2d(class_token: true)");
-        return { kind: "sincos2d", classToken: flag?.kind === "name" && flag.name === "true" };
+        const classToken = flag?.kind === "name" && flag.name === "true";
+        const [d, n] = shape.map((x) => this.dims.valueOf(x));
+        if (d !== undefined && d % 4 !== 0) return fault(`the features are a multiple of 4, not ${d}`);
+        const tokens = n === undefined ? undefined : classToken ? n - 1 : n;
+        if (tokens !== undefined && !Number.isInteger(Math.sqrt(tokens))) return fault(`the places are a square of patches${classToken ? " and the class token" : ""}, not ${tokens}`, classToken ? undefined : "sincos2d(class_token: true)");
+        return { kind: "sincos2d", classToken };
+      }
+      case "sincos": {
+        const base = one1("base", 10000, "sincos(base: 10000)");
+        const d = this.dims.valueOf(shape[0] ?? one);
+        if (base !== undefined && base <= 0) return fault("base is above 0");
+        if (d !== undefined && d % 2 !== 0) return fault(`the features are half sines and half cosines, so their number is even, not ${d}`);
+        return base === undefined ? fallback : { kind: "sincos", base };
       }
       case "from": {
         const [arg] = args;
@@ -414,7 +426,7 @@ class NetworkElaborator {
         return value ? { kind: "from", value } : fallback;
       }
       default: {
-        const known = ["zeros", "ones", "constant", "normal", "uniform", "kaiming_uniform", "xavier_uniform", "orthonormal", "identity", "from", "sincos2d"];
+        const known = ["zeros", "ones", "constant", "normal", "uniform", "kaiming_uniform", "xavier_uniform", "orthonormal", "identity", "from", "sincos", "sincos2d"];
         this.reporter.report(unknownName({ name: name || textOf(e), what: "initialiser", near: nearest(name, known) }, at(e.span)));
         return fallback;
       }

@@ -93,6 +93,7 @@ export type TypedInit =
   | { readonly kind: "constant" | "normal" | "uniform" | "identity"; readonly value: number }
   | { readonly kind: "kaiming_uniform"; readonly a: number }
   | { readonly kind: "sincos2d"; readonly classToken: boolean }
+  | { readonly kind: "sincos"; readonly base: number }
   | { readonly kind: "from"; readonly value: Expr }
   /** `fixed` without `init`: comes from a file. */
   | { readonly kind: "file" };

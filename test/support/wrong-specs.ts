@@ -26,6 +26,8 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2005", what: "an inverse of what is not square", text: step("minimize 0.5*sq_norm(inv(⟦A⟧)*y - x) by gradient(rate: 0.1)") },
   { code: "SRR2006", what: "too many arguments", text: step("minimize 0.5*⟦sq_norm(y - A*x, 2)⟧ by gradient(rate: 0.1)") },
   { code: "SRR2006", what: "a matrix below a fraction", text: step("minimize sq_norm(x/⟦x⟧) by gradient(rate: 0.1)") },
+  { code: "SRR2006", what: "positions for an odd number of features", text: "network N { dim d = 5, n = 4 input X: real[d, n] output z: real[d, n] = X |> add(sincos(⟦d⟧, n)) }" },
+  { code: "SRR2006", what: "positions of patches that make no square", text: "network N { dim d = 8, n = 7 input X: real[d, n] param pos: real[d, n] fixed init ⟦sincos2d⟧ output z: real[d, n] = X + pos }" },
   { code: "SRR2007", what: "a division that leaves a remainder", text: "network N { dim H = 28, P = 5, n = ⟦H/P⟧ input X: real[n] output z: real[n] = X }" },
   { code: "SRR2007", what: "a size below 1", text: "network N { dim n = ⟦0⟧ input X: real[n] output z: real[n] = X }" },
   { code: "SRR2009", what: "an identity of no size", text: step("minimize 0.5*sq_norm(y - A*x) + trace(⟦I⟧) by gradient(rate: 0.1)") },
