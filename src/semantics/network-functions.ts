@@ -251,11 +251,11 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
     },
   },
   sincos: {
-    slots: ["d", "n"], options: ["base"], usage: "sincos(d, n)", plain: true,
+    slots: ["d", "n"], options: ["base"], usage: "param pos: real[d, n] fixed init sincos2d", plain: true,
     run: (c) => {
       const [d, n] = [c.dim("d"), c.dim("n")];
       if (!d || !n) return undefined;
-      return c.fault("as an expression it is not there; write: param pos: real[d, n] fixed init sincos2d");
+      return c.fault("positions are a parameter, not an expression");
     },
   },
   cross_entropy: {
