@@ -1,7 +1,7 @@
 /** The programs of a generated package: train, evaluate, export. An engine is handed in; the rest is the same for all. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ArgumentFault, parseArguments, type ProgramOptions } from "./arguments.js";
+import { ArgumentFault, HelpWanted, parseArguments, type ProgramOptions } from "./arguments.js";
 import { checkValues, type Checkpoint, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
 import type { ModelDescription, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
@@ -113,6 +113,7 @@ export async function main(which: keyof typeof programs, pack: Package, argv: re
     await programs[which](pack, parseArguments(argv), terminal());
     return 0;
   } catch (error) {
+    if (error instanceof HelpWanted) { process.stdout.write(`${error.message}\n`); return 0; }
     if (error instanceof ArgumentFault) { process.stderr.write(`${error.message}\n`); return 2; }
     if (error instanceof DataError) { process.stderr.write(`error: ${error.message}\n`); return 1; }
     throw error;

@@ -119,6 +119,9 @@ describe("with --json", () => {
     }]);
     expect(JSON.parse((await command("init", place("p"), "--example", "ista", "--json")).out)).toMatchObject({ directory: place("p"), files: expect.arrayContaining(["ista.srr"]) });
     expect(JSON.parse((await command("doctor", "--json")).out)).toMatchObject({ findings: expect.arrayContaining([expect.objectContaining({ what: "Node.js" })]) });
+    // All that these tests run on is installed, whether or not it exports its manifest.
+    const { findings } = JSON.parse((await command("doctor", "--json")).out) as { findings: readonly { what: string; state: string }[] };
+    for (const what of ["@tensorflow/tfjs-backend-wasm", "onnxruntime-node", "sharp"]) expect(findings).toContainEqual(expect.objectContaining({ what, state: "ok" }));
   });
 });
 
@@ -195,6 +198,13 @@ describe("writing", () => {
     expect(readFileSync(place("notes.txt"), "utf8")).toBe("mine");
     expect(readdirSync(place(".")).sort()).toEqual(["good.srr", "notes.txt", "thesis.onnx"]);
   });
+  it.each(["text", "latex", "html", "json"])("over an explanation that is ours, in %s too", async (format) => {
+    const place = files({ "notes.txt": "mine" });
+    const explain = (to: string) => command("explain", "examples/ista.srr", "--format", format, "-o", place(to));
+    expect((await explain("e")).code).toBe(0);
+    expect((await explain("e")).code).toBe(0);
+    expect([(await explain("notes.txt")).code, readFileSync(place("notes.txt"), "utf8")]).toEqual([1, "mine"]);
+  });
   it("never into a folder that is not ours", async () => {
     const place = files({ "good.srr": good, "work/precious.txt": "mine" });
     for (const argv of [["init", place("work")], ["build", place("good.srr"), "--target", "onnx", "-o", place("work")], ["build", "examples/lista.srr", "--target", "tfjs", "-o", place("work")]]) {
@@ -204,11 +214,15 @@ describe("writing", () => {
     expect(readdirSync(place("work"))).toEqual(["precious.txt"]);
     expect(readdirSync(place("."))).toEqual(["good.srr", "work"]);
   });
-  it("through no link: a package's folder that is one is refused, a file's link is replaced", async () => {
+  it("through no link: a folder that is one is refused, a file's link is replaced", async () => {
     const place = files({ "good.srr": good, "elsewhere/file.onnx": "theirs" });
     symlinkSync(place("elsewhere"), place("link"));
-    const ran = await command("build", "examples/lista.srr", "--target", "tfjs", "-o", place("link"), "--force");
-    expect([ran.code, readdirSync(place("elsewhere"))]).toEqual([1, ["file.onnx"]]);
+    symlinkSync(place("nowhere"), place("dangling"));
+    const makers = [["build", "examples/lista.srr", "--target", "tfjs", "--force"], ["construct", "examples/redunet.srr", "--set", "L=1"]];
+    for (const argv of makers) for (const link of ["link", "dangling"]) {
+      const ran = await command(...argv, "-o", place(link));
+      expect([ran.code, ran.err.includes("symbolic link"), readdirSync(place("elsewhere"))], ran.err).toEqual([1, true, ["file.onnx"]]);
+    }
     symlinkSync(place("elsewhere/file.onnx"), place("m.onnx"));
     expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("m.onnx"), "--force")).code).toBe(0);
     expect(readFileSync(place("elsewhere/file.onnx"), "utf8")).toBe("theirs");

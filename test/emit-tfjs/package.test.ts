@@ -95,7 +95,9 @@ describe("generated packages", () => {
     expect(exported.status).toBe(0);
     expect(readFileSync(join(folder, "crate", "weights.safetensors")).length).toBeGreaterThan(1000);
   }, 300_000);
-  it("refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
+  it("show their usage on standard output, refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
+    const help = node(["dist/train.js", "--help"], join(folder, "crate"));
+    expect([help.status, help.stdout, help.stderr]).toEqual([0, expect.stringContaining("--epochs N"), ""]);
     const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/--epochs/);

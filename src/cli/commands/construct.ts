@@ -13,6 +13,7 @@ import { evaluateGraph } from "../../tensor/evaluate-graph.js";
 import { graphOf } from "../../targets.js";
 import { chooseSamples, specData } from "../audit-data.js";
 import { refusing, UserFault } from "../faults.js";
+import { checkFolder } from "../files.js";
 import { packageVersion } from "../root.js";
 import { result, say } from "../report.js";
 import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
@@ -26,6 +27,7 @@ export interface ConstructOptions extends SpecOptions {
 }
 
 export async function construct(file: string, options: ConstructOptions): Promise<void> {
+  checkFolder(options.out);
   const { compilation } = compileFile(file, options);
   const network = chooseNetwork(compilation, file, options.network);
   const { unrolled } = network;
@@ -67,6 +69,6 @@ export async function construct(file: string, options: ConstructOptions): Promis
   saveCheckpoint(options.out, "last", { progress, parameters: weights, state: {} });
   const show = (m: Readonly<Record<string, number>>): string => Object.entries(m).map(([k, v]) => `${k} ${v.toFixed(4)}`).join(", ") || "no metric";
   say(`${unrolled.name}: ${captured.length} parameters built from ${count} samples of ${data.name} in ${seconds.toFixed(1)} s; train ${show(scores.train)}; held out ${show(scores.test)}`);
-  say(`${weightsFile}; crate-compile build ${basename(file)} --target onnx --weights … makes a model of them`);
+  say(`${weightsFile}; crate-compile build ${file} --target onnx --weights … makes a model of them`);
   if (options.json) result(`${JSON.stringify({ weights: weightsFile, samples: count, seconds, ...scores }, null, 2)}\n`);
 }
