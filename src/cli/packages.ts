@@ -43,6 +43,7 @@ function takeData(description: ModelDescription, specFile: string, out: string):
   const from = resolve(specFile === "-" ? process.cwd() : dirname(resolve(specFile)), path);
   const taken = existsSync(from) && statSync(from).isFile() && statSync(from).size <= largestData;
   const name = taken ? `data/${basename(path)}` : isAbsolute(path) ? path : relative(resolve(out), from).replaceAll(sep, "/");
+  if (!existsSync(from)) say(`warning: there is no ${from}, which the spec takes its data from; the package will look for it at ${name}`);
   const positional: readonly PlainValue[] = [name, ...training.data.positional.slice(1)];
   return {
     description: { ...description, training: { ...training, data: { ...training.data, positional } } },

@@ -3,7 +3,12 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { describe, expect, it, vi } from "vitest";
+import { exampleNames } from "../../src/cli/examples.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { loadData } from "../../src/runtime/data/load.js";
+import { fixedValues } from "../../src/runtime/random.js";
 import { writeSafetensors } from "../../src/runtime/safetensors.js";
+import { compileSpec } from "../support/build.js";
 import { command, spawned, workFolder } from "../support/command-line.js";
 
 const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
@@ -259,6 +264,37 @@ describe("writing", () => {
     expect((await command("check", place("my project/ista.srr"))).code).toBe(0);
     expect(JSON.parse(readFileSync(place("my project/package.json"), "utf8")).name).toBe("my-project");
     expect((await command("init", place("b"), "--example", "../../../etc/passwd")).code).toBe(1);
+  });
+});
+
+describe("a project", () => {
+  const names = exampleNames();
+  it.each(names)("from %s is in the form that fits its data, data included, and finds the compiler", async (name) => {
+    const place = files({});
+    expect((await command("init", place("p"), "--example", name)).code).toBe(0);
+    const manifest = JSON.parse(readFileSync(place("p/package.json"), "utf8")) as { scripts: Record<string, string>; devDependencies: Record<string, string> };
+    const folder = manifest.devDependencies["crate-compile"]?.replace(/^file:/, "") ?? "";
+    expect(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).name).toBe("crate-compile");
+    const readme = readFileSync(place("p/README.md"), "utf8");
+    for (const script of Object.keys(manifest.scripts)) expect(readme).toContain(`npm run ${script} `);
+    const [, preset] = /--preset (\S+)/.exec(manifest.scripts["check"] ?? "") ?? [];
+    const network = compileSpec(readFileSync(place(`p/${name}.srr`), "utf8"), {}, preset);
+    expect([manifest.scripts["build"] !== undefined, manifest.scripts["construct"] !== undefined])
+      .toEqual([network.unrolled.training?.optimizer !== undefined, network.unrolled.parameters.some((p) => p.captured)]);
+    const model = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
+    if (!model.training || model.training.data.name === "none") return;
+    const data = await loadData(model.training.data, { model, baseDirectory: place("p"), parameters: fixedValues(model) });
+    expect(data.train.size).toBeGreaterThan(0);
+  });
+  it("runs by its own scripts", async () => {
+    const place = files({});
+    await command("init", place("p"), "--example", "redunet");
+    const { scripts } = JSON.parse(readFileSync(place("p/package.json"), "utf8")) as { scripts: Record<string, string> };
+    for (const script of ["check", "construct", "onnx"]) {
+      const ran = spawned((scripts[script] ?? "").split(" ").slice(1), { cwd: place("p") });
+      expect([script, ran.code], ran.err).toEqual([script, 0]);
+    }
+    expect(existsSync(place("p/model.onnx"))).toBe(true);
   });
 });
 

@@ -109,6 +109,9 @@ describe("generated packages", () => {
     await build(join(specs, "pictured.srr"), { target: "tfjs", out: join(folder, "deep", "pictured"), set: [], optimize: "1" });
     const { training } = JSON.parse(readFileSync(join(folder, "deep", "pictured", "model.json"), "utf8"));
     expect(training.data.positional).toEqual(["../../specs/pictures"]);
+    writeFileSync(join(specs, "lost.srr"), pictured.replace('"pictures"', '"nowhere"'));
+    const lost = await command("build", join(specs, "lost.srr"), "--target", "tfjs", "-o", join(folder, "deep", "lost"));
+    expect([lost.code, lost.err]).toEqual([0, expect.stringMatching(/warning: there is no \S*nowhere, .* at \.\.\/\.\.\/specs\/nowhere/)]);
     rmSync(join(folder, "deep"), { recursive: true });
   });
   it("train, evaluate and export on their own, with both engines", () => {
