@@ -7,7 +7,8 @@ const word = (text: string): string => (/^[\w./=:@%+,-]+$/.test(text) ? text : `
 
 /** The spec, and what chooses this network of it: `crate.srr --preset mnist --set d=16`. `folder`: the way to where the spec stands. */
 export function specWords({ source, preset }: Pick<ModelDescription, "source" | "preset">, folder = ""): string {
-  const { file, network, settings } = source ?? { file: "SPEC", settings: {} };
+  if (!source) return "SPEC";
+  const { file, network, settings } = source;
   return [
     folder === "" ? file : join(folder, file), ...(network === undefined ? [] : ["--network", network]), ...(preset === undefined ? [] : ["--preset", preset]),
     ...Object.entries(settings).flatMap(([name, value]) => ["--set", `${name}=${value}`]),
