@@ -36,10 +36,19 @@ export interface CompiledNetwork {
   readonly derivations: ReadonlyMap<TypedStep, Derivation>;
   readonly unrolled: UnrolledNetwork;
 }
+/** `import "path"` in a file, and the text that it brought. */
+export interface Imported {
+  readonly path: string;
+  readonly fromFile: string;
+  readonly file: string;
+  readonly text: string;
+}
 export interface Compilation {
   readonly diagnostics: readonly Diagnostic[];
   /** All texts that took part, by file name: what frames are cut from. */
   readonly sources: ReadonlyMap<string, string>;
+  /** What was imported besides the standard library, importers first. */
+  readonly imports: readonly Imported[];
   readonly program?: TypedProgram;
   /** Those networks in which nothing is wrong. */
   readonly networks: readonly CompiledNetwork[];
@@ -49,6 +58,7 @@ export interface Compilation {
 export function compile(text: string, options: CompileOptions, host: Host): Compilation {
   resetExpressions();
   const sources = new Map([[options.file, text]]);
+  const imports: Imported[] = [];
   const reporter = new Reporter();
   const parseFile = (source: string, file: string): ReturnType<typeof parse> => parse(source, file);
   const parsed = parseFile(text, options.file);
@@ -56,7 +66,10 @@ export function compile(text: string, options: CompileOptions, host: Host): Comp
   const loadImport = (path: string, fromFile: string): ReturnType<Host["readImport"]> => {
     const standard = host.standardLibrary(path);
     const found = standard === undefined ? host.readImport(path, fromFile) : { file: `${path}.srr`, text: standard };
-    if ("text" in found) sources.set(found.file, found.text);
+    if ("text" in found) {
+      sources.set(found.file, found.text);
+      if (standard === undefined) imports.push({ path, fromFile, ...found });
+    }
     return found;
   };
   /** What outgrows us is the spec's doing: a diagnostic, one for all of it. */
@@ -91,7 +104,7 @@ export function compile(text: string, options: CompileOptions, host: Host): Comp
     }
   }
   const diagnostics = [...reporter.diagnostics].sort(compareByPlace);
-  return { diagnostics, sources, networks, ...(program ? { program } : {}) };
+  return { diagnostics, sources, imports, networks, ...(program ? { program } : {}) };
 }
 
 function stepsOf(network: TypedNetwork): readonly { readonly step: TypedStep; readonly layer?: TypedLayer }[] {

@@ -1,5 +1,6 @@
 /** An example's page and figures. */
 import { ticks } from "../../src/audit/plot.js";
+import { examplePresets } from "../../src/cli/examples.js";
 import type { CompiledNetwork } from "../../src/compile.js";
 import { equations } from "../../src/targets.js";
 import { trainableCount } from "../../src/network/describe.js";
@@ -39,7 +40,8 @@ ${[...grid, ...marks, ...lines].join("\n")}
 </svg>\n`;
 }
 function commandsOf(row: Row, network: CompiledNetwork): readonly string[] {
-  const preset = row.preset === undefined ? "" : ` --preset ${row.preset}`;
+  const chosen = examplePresets[row.name];
+  const preset = chosen === undefined ? "" : ` --preset ${chosen}`;
   const { training, parameters } = network.unrolled;
   if (parameters.some((p) => p.captured)) return [`npx crate-compile construct examples/${row.name}.srr${preset} --out out/${row.name}`];
   if (!training?.optimizer) return [`npx crate-compile build examples/${row.name}.srr${preset} --target onnx --out out/${row.name}.onnx`];

@@ -5,7 +5,6 @@ import { agreeing, constructed, convergence, type Judgement, type Kind, trained 
 
 export interface Row {
   readonly name: string;
-  readonly preset?: string;
   /** Sizes of the small form. */
   readonly small?: Readonly<Record<string, number>>;
   readonly kind: Kind;
@@ -27,13 +26,13 @@ const nats = (what: string, full: number, small: number) => (j: Judgement): Verd
 const decibels = (x: number): number => 10 * Math.log10(x);
 
 export const rows: readonly Row[] = [
-  { name: "crate", preset: "mnist", small: digits, kind: trained({ smallSteps: 150, judge: accuracy(0.94, 0.4) }),
+  { name: "crate", small: digits, kind: trained({ smallSteps: 150, judge: accuracy(0.94, 0.4) }),
     paper: "Yu et al. 2023, White-Box Transformers via Sparse Rate Reduction, arXiv 2306.01129" },
-  { name: "crate-alpha", preset: "mnist", small: digits, kind: trained({ smallSteps: 150, judge: accuracy(0.94, 0.4) }),
+  { name: "crate-alpha", small: digits, kind: trained({ smallSteps: 150, judge: accuracy(0.94, 0.4) }),
     paper: "Yang et al. 2024, Scaling White-Box Transformers for Vision, arXiv 2405.20299" },
-  { name: "tost", preset: "mnist", small: digits, kind: trained({ smallSteps: 400, judge: accuracy(0.93, 0.3) }),
+  { name: "tost", small: digits, kind: trained({ smallSteps: 400, judge: accuracy(0.93, 0.3) }),
     paper: "Wu et al. 2024, Token Statistics Transformer, arXiv 2412.17810" },
-  { name: "crate-mae", preset: "mnist", small: digits, paper: "Pai et al. 2024, Masked Completion via Structured Diffusion with White-Box Transformers, arXiv 2404.02446",
+  { name: "crate-mae", small: digits, paper: "Pai et al. 2024, Masked Completion via Structured Diffusion with White-Box Transformers, arXiv 2404.02446",
     kind: trained({
       smallSteps: 150, picture: completionPicture,
       judge: (j) => {

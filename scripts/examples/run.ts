@@ -1,5 +1,6 @@
 /** Runs one example: compiles it, gives it to its kind, keeps what it reached. */
 import { mkdirSync, readFileSync } from "node:fs";
+import { examplePresets } from "../../src/cli/examples.js";
 import { nodeHost } from "../../src/cli/host.js";
 import { type CompiledNetwork, compile } from "../../src/compile.js";
 import { describe } from "../../src/network/describe.js";
@@ -41,7 +42,8 @@ export interface Outcome extends Result {
 }
 export function compileExample(row: Row, settings: Readonly<Record<string, number>>): CompiledNetwork {
   const text = readFileSync(`examples/${row.name}.srr`, "utf8");
-  const compilation = compile(text, { file: `examples/${row.name}.srr`, settings: new Map(Object.entries(settings)), ...(row.preset === undefined ? {} : { preset: row.preset }) }, nodeHost(`examples/${row.name}.srr`));
+  const preset = examplePresets[row.name];
+  const compilation = compile(text, { file: `examples/${row.name}.srr`, settings: new Map(Object.entries(settings)), ...(preset === undefined ? {} : { preset }) }, nodeHost(`examples/${row.name}.srr`));
   const [network] = compilation.networks;
   if (!network) throw new Error(compilation.diagnostics.map((d) => `${d.code} ${d.message}`).join("; ") || "no network");
   return network;

@@ -116,7 +116,7 @@ async function variants(context: Context): Promise<Finding> {
   const [free, tied, mm] = rows.map((r) => r[1]) as [number, number, number];
   return {
     ours: rows.map(([name, a]) => `${name} ${percent(a)}`).join(", "), holds: free > mm && mm > tied,
-    remark: "Accuracy on 960 test digits after the same few epochs; on digits the margins are small. Judged: the paper's ordering, free above majorise–minimise above tied.",
+    remark: "Accuracy on 997 test digits after the same few epochs; on digits the margins are small. Judged: the paper's ordering, free above majorise–minimise above tied.",
   };
 }
 async function stepSizes(context: Context): Promise<Finding> {

@@ -1,6 +1,6 @@
 /** Writing results: all files or none, never over what the compiler did not make. */
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { UsageFault, UserFault } from "./faults.js";
 import { worldFault } from "./host.js";
@@ -53,13 +53,26 @@ export function writeFiles(files: readonly OutputFile[], folder: string, force: 
   }
 }
 
+/** What stands at a path itself, a link not followed. */
+function standing(path: string): Stats | undefined {
+  try {
+    return lstatSync(resolve(path), { throwIfNoEntry: false });
+  } catch (error) {
+    throw worldFault(error, `cannot write ${path}`);
+  }
+}
+/** Refuses what is no folder of one's own to write into: a stream, a file, a link to elsewhere. Gives whether it is there. */
+export function checkFolder(folder: string): boolean {
+  if (folder === "-") throw noStream();
+  const found = standing(folder);
+  if (found?.isSymbolicLink()) throw new UserFault(`${folder} is a symbolic link; nothing was written`);
+  if (found && !found.isDirectory()) throw new UserFault(`${folder} is a file; nothing was written`);
+  return found !== undefined;
+}
 /** A whole folder, put in place at once. A folder that the compiler made is replaced but for what `keep` names. */
 export function writeFolder(files: readonly OutputFile[], folder: string, force: boolean, keep: readonly string[] = []): void {
-  if (folder === "-") throw noStream();
+  const exists = checkFolder(folder);
   const target = resolve(folder);
-  const exists = existsSync(target);
-  if (exists && lstatSync(target).isSymbolicLink()) throw new UserFault(`${folder} is a symbolic link; nothing was written`);
-  if (exists && !lstatSync(target).isDirectory()) throw new UserFault(`${folder} is a file; nothing was written`);
   const foreign = exists && readdirSync(target).length > 0 && !existsSync(join(target, marker));
   if (foreign && !force) throw new UserFault(`${folder} exists and was not made by crate-compile; nothing was written (--force writes into it)`);
   const staging = temporaryBeside(target);

@@ -45,7 +45,7 @@ export function program(): Command {
     .option("--step <layer.step>", "one step only")
     .addOption(new Option("--format <format>", "how to write it").choices(["text", "latex", "html", "json"]).default("text"))
     .option("-o, --out <path>", "write to a file")
-    .option("--force", "overwrite an existing file")
+    .option("--force", "overwrite what the compiler did not make")
     .action(async (file, options) => (await import("./commands/explain.js")).explain(file, options));
   add("grad <expression>", "the gradient of a scalar expression, simplified")
     .requiredOption("--var <declaration>", "a variable, as a spec declares it: \"Z: real[d, n]\" or \"U[k]: real[8, 3]\"; several times", collect)
@@ -61,7 +61,7 @@ export function program(): Command {
     .option("--seed <n>", "seed of the points", wholeNumber)
     .option("--log <file>", "write a proof log: rule, before, after, test points and values")
     .option("--check-log <file>", "check a proof log without the calculus; a changed line is refused")
-    .option("--force", "overwrite an existing log")
+    .option("--force", "overwrite what the compiler did not make")
     .action(async (file, options) => (await import("./commands/verify.js")).verify(file, options));
   withSpec(add("audit <file>", "what every step does on real tokens: exact, after each lemma, as built"))
     .option("--weights <file>", "weights.safetensors; without it the seeded initial values; several times to compare", collect)

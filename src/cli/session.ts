@@ -1,5 +1,6 @@
 /** What commands on specs share: settings, compiling a file, choosing a network. */
 import { compile, type Compilation, type CompiledNetwork } from "../compile.js";
+import type { SpecSource } from "../runtime/contract.js";
 import { SpecFault, UsageFault, UserFault } from "./faults.js";
 import { nodeHost, readSpec } from "./host.js";
 import { showDiagnostics } from "./report.js";
@@ -20,6 +21,9 @@ export function readSettings(pairs: readonly string[] = [], option = "--set", ex
     return [name, number] as const;
   }));
 }
+/** The spec as it was named, and what was chosen of it besides the preset. */
+export const sourceOf = (file: string, { networks }: Compilation, { set, network }: SpecOptions): SpecSource =>
+  ({ file, ...(networks.length > 1 && network !== undefined ? { network } : {}), settings: Object.fromEntries(readSettings(set)) });
 
 /** What a spec says; whatever is wrong with it is in the compilation's diagnostics. */
 export function readAndCompile(file: string, options: SpecOptions): { compilation: Compilation; text: string; file: string } {

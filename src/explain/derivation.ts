@@ -1,6 +1,6 @@
 /** A derivation as lines that text, LaTeX, HTML and JSON share: what was done, to what, by which rule. */
 import type { Derivation, DerivationLine } from "../calculus/derive.js";
-import type { Expr } from "../expression/expr.js";
+import { contains, type Expr, isScalar, symbolsOf } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { latexExpr } from "./latex-expr.js";
 import type { TypedLayer, TypedLet, TypedNetwork, TypedStep } from "../semantics/program.js";
@@ -55,6 +55,14 @@ function note(line: DerivationLine, step: TypedStep): string {
     case "lemma": return line.relation === "identity" ? `identity ${line.rule}` : `lemma ${line.rule}`;
   }
 }
+/** test/tensor/spectral.test.ts measures it. An inverse of constants and fixed parameters is formed once, in float64. */
+const inverseRemark = "the inverse is formed by Newton–Schulz iterations: in float32 it is accurate up to a condition number of about 1e3, to about 5e-6";
+function invertsWhatChanges(update: Expr, network: TypedNetwork): boolean {
+  const params = [...network.params, ...network.statements.flatMap((s) => (s.kind === "layer" ? s.params : []))];
+  const fixed = new Set(params.filter((p) => p.fixed).map((p) => p.name));
+  const changes = (e: Expr): boolean => symbolsOf(e).some((s) => s.role === "var" || s.role === "input" || (s.role === "param" && !fixed.has(s.name)));
+  return contains(update, (e) => e.kind === "inverse" && !isScalar(e) && changes(e.arg));
+}
 export function explainStep(network: TypedNetwork, layer: string | undefined, step: TypedStep, derivation: Derivation, lets: readonly TypedLet[] = network.lets): ExplainedStep {
   const { fold, used } = abbreviations(lets);
   const lines = derivation.lines.map((line): ExplainedLine => ({
@@ -72,6 +80,7 @@ export function explainStep(network: TypedNetwork, layer: string | undefined, st
   if (method.momentum.kind !== "none") remarks.push(`with ${method.momentum.kind === "scalar" ? "constant" : method.momentum.kind} momentum`);
   if (over) remarks.push(`the inner variable ${over.name} is optimised`);
   if (then) remarks.push(`then ${step.variable} takes the value that the step's \`then\` says`);
+  if (invertsWhatChanges(derivation.update, network)) remarks.push(inverseRemark);
   const name = layer === undefined ? step.name : `${layer}.${step.name}`;
   return {
     network: network.name, name, variable: derivation.variable.index === undefined ? derivation.variable.name : `${derivation.variable.name}[${derivation.variable.index}]`,

@@ -26,14 +26,14 @@ export function escapeLatex(text: string): string {
 }
 
 const textEscapes: Readonly<Record<string, string>> = {
-  ...escapes, "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}",
+  ...escapes, "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}", "–": "--",
 };
 /** Text that is safe between paragraphs, whatever it holds: what T1 fonts have stays, Greek becomes mathematics, the rest its code point. */
 export function escapeLatexText(text: string): string {
   return [...text].map((c) => {
     const letter = greekLetters[c];
     if (letter !== undefined) return `\\ensuremath{\\${letter}}`;
-    if (/[\n\t\x20-\x7e\u00a1-\u017e]/.test(c)) return textEscapes[c] ?? c;
+    if (/[\n\t\x20-\x7e\u00a1-\u017e–]/.test(c)) return textEscapes[c] ?? c;
     const point = (c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     return `\\texttt{U+${point}}`;
   }).join("");

@@ -36,7 +36,7 @@ export function latexBody(steps: readonly ExplainedStep[]): string {
 export function explainLatex(steps: readonly ExplainedStep[]): string {
   const title = steps[0]?.network ?? "";
   return [
-    "\\documentclass{article}", "\\usepackage{amsmath,amssymb}", "\\usepackage[landscape,margin=1.5cm]{geometry}",
+    "% Derived by crate-compile.", "\\documentclass{article}", "\\usepackage{amsmath,amssymb}", "\\usepackage[landscape,margin=1.5cm]{geometry}",
     "\\usepackage[T1]{fontenc}", "\\usepackage[utf8]{inputenc}", "\\begin{document}", `\\section*{${escapeLatexText(title)}}`, latexBody(steps), "\\end{document}", "",
   ].join("\n");
 }

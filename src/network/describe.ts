@@ -3,7 +3,7 @@ import { type Dim, dimValue } from "../expression/dim.js";
 import { type Expr, symbolsOf } from "../expression/expr.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
-import type { HostTensor, Init, ModelDescription, ParameterDescription, WireAxis, WireTensor } from "../runtime/contract.js";
+import type { HostTensor, Init, ModelDescription, ParameterDescription, SpecSource, WireAxis, WireTensor } from "../runtime/contract.js";
 import { initialise, problemSeed } from "../runtime/random.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
 import { stored, storedShape } from "./weights.js";
@@ -110,6 +110,7 @@ function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<stri
 export interface DescribeOptions {
   readonly compiler: string;
   readonly specHash: string;
+  readonly source?: SpecSource;
   readonly preset?: string;
   readonly seed: number;
 }
@@ -117,6 +118,7 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
   const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network.batchDim);
   return {
     format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,
+    ...(options.source ? { source: options.source } : {}),
     ...(options.preset === undefined ? {} : { preset: options.preset }),
     constants: Object.fromEntries([...network.dims, ...[...network.definitions].flatMap(([name, e]) => (e.kind === "number" ? [[name, e.value] as const] : []))]),
     seed: options.seed,

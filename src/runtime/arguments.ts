@@ -28,6 +28,10 @@ export interface ProgramOptions {
 export class ArgumentFault extends Error {
   override name = "ArgumentFault";
 }
+/** What was asked for is the usage. */
+export class HelpWanted extends Error {
+  override name = "HelpWanted";
+}
 interface Range {
   readonly fits: (n: number) => boolean;
   readonly wants: string;
@@ -60,7 +64,7 @@ export function parseArguments(argv: readonly string[]): ProgramOptions {
   } catch (error) {
     throw new ArgumentFault(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
   }
-  if (values["help"]) throw new ArgumentFault(usage);
+  if (values["help"]) throw new HelpWanted(usage);
   const number = (name: keyof typeof numbers): number | undefined => {
     const given = values[name];
     if (given === undefined) return undefined;

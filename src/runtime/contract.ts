@@ -113,12 +113,22 @@ export interface TrainingProgram {
   readonly loss?: string;
 }
 
+/** The spec that a network is of, and what was chosen of it besides the preset. */
+export interface SpecSource {
+  /** Its file: in a package, relative to it. */
+  readonly file: string;
+  /** Where the spec has several. */
+  readonly network?: string;
+  /** Dims and consts that were set. */
+  readonly settings: Readonly<Record<string, number>>;
+}
 export interface ModelDescription {
   readonly format: 1;
   readonly name: string;
   readonly compiler: string;
   /** sha256 of the spec's text (imports included). */
   readonly specHash: string;
+  readonly source?: SpecSource;
   readonly preset?: string;
   /** Dims, consts and lets that are numbers, after presets and settings: with the spec's text and the preset, what makes the network this one. */
   readonly constants: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 /** The programs of a generated package: train, evaluate, export. An engine is handed in; the rest is the same for all. */
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ArgumentFault, parseArguments, type ProgramOptions } from "./arguments.js";
+import { dirname, join, relative } from "node:path";
+import { ArgumentFault, HelpWanted, parseArguments, type ProgramOptions } from "./arguments.js";
 import { checkValues, type Checkpoint, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
 import type { ModelDescription, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
@@ -9,6 +9,7 @@ import type { DataSet } from "./data/dataset.js";
 import { fixedValues, Random } from "./random.js";
 import { DataError, writeSafetensors } from "./safetensors.js";
 import { decode, encode, languageOf, sample } from "./sample.js";
+import { modelCommand } from "./source.js";
 import { type Console, evaluate, train } from "./train.js";
 import { type Held, readWeights, weightNotes } from "./weights.js";
 
@@ -88,7 +89,7 @@ async function runExport(pack: Package, options: ProgramOptions, io: Console): P
   const file = join(dirname(options.out), "weights.safetensors");
   const { values, vocabulary } = trained(pack, options, io);
   writeAtomically(file, writeSafetensors(values, weightNotes(pack.model.specHash, vocabulary)));
-  io.say(`weights in ${file}; crate-compile build --target onnx --weights ${file} makes a model of them`);
+  io.say(`weights in ${file}; ${modelCommand(pack.model, file, relative(process.cwd(), pack.baseDirectory))} makes a model of them`);
   process.stdout.write(`${JSON.stringify({ weights: file })}\n`);
 }
 /** Text goes to stdout as it is written. */
@@ -113,6 +114,7 @@ export async function main(which: keyof typeof programs, pack: Package, argv: re
     await programs[which](pack, parseArguments(argv), terminal());
     return 0;
   } catch (error) {
+    if (error instanceof HelpWanted) { process.stdout.write(`${error.message}\n`); return 0; }
     if (error instanceof ArgumentFault) { process.stderr.write(`${error.message}\n`); return 2; }
     if (error instanceof DataError) { process.stderr.write(`error: ${error.message}\n`); return 1; }
     throw error;

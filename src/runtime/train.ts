@@ -12,6 +12,7 @@ import { prepare } from "./prepare.js";
 import { Random, startingValues } from "./random.js";
 import { DataError } from "./safetensors.js";
 import { learningRate } from "./schedule.js";
+import { constructCommand } from "./source.js";
 
 export interface TrainOptions {
   readonly out: string;
@@ -92,7 +93,7 @@ const unfinite = (values: TensorMap): readonly string[] => Object.entries(values
 
 export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
   const program = model.training;
-  if (program?.construct) throw new DataError(`network ${model.name} is built from data, not trained: crate-compile construct SPEC --out ${options.out}, then evaluate`);
+  if (program?.construct) throw new DataError(`network ${model.name} is built from data, not trained: ${constructCommand(model, options.out)}, then evaluate`);
   if (!program?.optimizer) throw new DataError("the network has no training program (no optimizer in its train block)");
   const learned = model.parameters.filter((p) => p.trainable);
   if (learned.length === 0) io.say("warning: the network has no learned parameter; nothing will change");

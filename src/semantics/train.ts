@@ -232,6 +232,8 @@ export function elaborateTrain(train: TrainDeclaration, context: Context, names:
     }
   }
   if (construct && optimizer) reader.fault("construct builds the network without an optimizer", train.span, "drop one of the two");
+  const length = train.clauses.findLast((c) => c.keyword.name === "epochs" || c.keyword.name === "steps");
+  if (length && seen.has("epochs") && seen.has("steps")) reader.fault("a run is as long as epochs or steps says, not both", length.span, "drop one of the two");
   if (optimizer && !lossClause) reader.fault("training needs a loss", train.span, "loss cross_entropy(logits, label)");
   const program: TrainingProgram = {
     data, augment, construct, schedule, feed, metrics: metric, batch: numbers["batch"] ?? 32, seed: numbers["seed"] ?? 1,

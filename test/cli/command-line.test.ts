@@ -3,7 +3,12 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { describe, expect, it, vi } from "vitest";
+import { exampleNames } from "../../src/cli/examples.js";
+import { describe as describeModel } from "../../src/network/describe.js";
+import { loadData } from "../../src/runtime/data/load.js";
+import { fixedValues } from "../../src/runtime/random.js";
 import { writeSafetensors } from "../../src/runtime/safetensors.js";
+import { compileSpec } from "../support/build.js";
 import { command, spawned, workFolder } from "../support/command-line.js";
 
 const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
@@ -119,6 +124,9 @@ describe("with --json", () => {
     }]);
     expect(JSON.parse((await command("init", place("p"), "--example", "ista", "--json")).out)).toMatchObject({ directory: place("p"), files: expect.arrayContaining(["ista.srr"]) });
     expect(JSON.parse((await command("doctor", "--json")).out)).toMatchObject({ findings: expect.arrayContaining([expect.objectContaining({ what: "Node.js" })]) });
+    // All that these tests run on is installed, whether or not it exports its manifest.
+    const { findings } = JSON.parse((await command("doctor", "--json")).out) as { findings: readonly { what: string; state: string }[] };
+    for (const what of ["@tensorflow/tfjs-backend-wasm", "onnxruntime-node", "sharp"]) expect(findings).toContainEqual(expect.objectContaining({ what, state: "ok" }));
   });
 });
 
@@ -195,6 +203,13 @@ describe("writing", () => {
     expect(readFileSync(place("notes.txt"), "utf8")).toBe("mine");
     expect(readdirSync(place(".")).sort()).toEqual(["good.srr", "notes.txt", "thesis.onnx"]);
   });
+  it.each(["text", "latex", "html", "json"])("over an explanation that is ours, in %s too", async (format) => {
+    const place = files({ "notes.txt": "mine" });
+    const explain = (to: string) => command("explain", "examples/ista.srr", "--format", format, "-o", place(to));
+    expect((await explain("e")).code).toBe(0);
+    expect((await explain("e")).code).toBe(0);
+    expect([(await explain("notes.txt")).code, readFileSync(place("notes.txt"), "utf8")]).toEqual([1, "mine"]);
+  });
   it("never into a folder that is not ours", async () => {
     const place = files({ "good.srr": good, "work/precious.txt": "mine" });
     for (const argv of [["init", place("work")], ["build", place("good.srr"), "--target", "onnx", "-o", place("work")], ["build", "examples/lista.srr", "--target", "tfjs", "-o", place("work")]]) {
@@ -204,11 +219,15 @@ describe("writing", () => {
     expect(readdirSync(place("work"))).toEqual(["precious.txt"]);
     expect(readdirSync(place("."))).toEqual(["good.srr", "work"]);
   });
-  it("through no link: a package's folder that is one is refused, a file's link is replaced", async () => {
+  it("through no link: a folder that is one is refused, a file's link is replaced", async () => {
     const place = files({ "good.srr": good, "elsewhere/file.onnx": "theirs" });
     symlinkSync(place("elsewhere"), place("link"));
-    const ran = await command("build", "examples/lista.srr", "--target", "tfjs", "-o", place("link"), "--force");
-    expect([ran.code, readdirSync(place("elsewhere"))]).toEqual([1, ["file.onnx"]]);
+    symlinkSync(place("nowhere"), place("dangling"));
+    const makers = [["build", "examples/lista.srr", "--target", "tfjs", "--force"], ["construct", "examples/redunet.srr", "--set", "L=1"]];
+    for (const argv of makers) for (const link of ["link", "dangling"]) {
+      const ran = await command(...argv, "-o", place(link));
+      expect([ran.code, ran.err.includes("symbolic link"), readdirSync(place("elsewhere"))], ran.err).toEqual([1, true, ["file.onnx"]]);
+    }
     symlinkSync(place("elsewhere/file.onnx"), place("m.onnx"));
     expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("m.onnx"), "--force")).code).toBe(0);
     expect(readFileSync(place("elsewhere/file.onnx"), "utf8")).toBe("theirs");
@@ -245,6 +264,37 @@ describe("writing", () => {
     expect((await command("check", place("my project/ista.srr"))).code).toBe(0);
     expect(JSON.parse(readFileSync(place("my project/package.json"), "utf8")).name).toBe("my-project");
     expect((await command("init", place("b"), "--example", "../../../etc/passwd")).code).toBe(1);
+  });
+});
+
+describe("a project", () => {
+  const names = exampleNames();
+  it.each(names)("from %s is in the form that fits its data, data included, and finds the compiler", async (name) => {
+    const place = files({});
+    expect((await command("init", place("p"), "--example", name)).code).toBe(0);
+    const manifest = JSON.parse(readFileSync(place("p/package.json"), "utf8")) as { scripts: Record<string, string>; devDependencies: Record<string, string> };
+    const folder = manifest.devDependencies["crate-compile"]?.replace(/^file:/, "") ?? "";
+    expect(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).name).toBe("crate-compile");
+    const readme = readFileSync(place("p/README.md"), "utf8");
+    for (const script of Object.keys(manifest.scripts)) expect(readme).toContain(`npm run ${script} `);
+    const [, preset] = /--preset (\S+)/.exec(manifest.scripts["check"] ?? "") ?? [];
+    const network = compileSpec(readFileSync(place(`p/${name}.srr`), "utf8"), {}, preset);
+    expect([manifest.scripts["build"] !== undefined, manifest.scripts["construct"] !== undefined])
+      .toEqual([network.unrolled.training?.optimizer !== undefined, network.unrolled.parameters.some((p) => p.captured)]);
+    const model = describeModel(network.unrolled, { compiler: "test", specHash: "", seed: 1 });
+    if (!model.training || model.training.data.name === "none") return;
+    const data = await loadData(model.training.data, { model, baseDirectory: place("p"), parameters: fixedValues(model) });
+    expect(data.train.size).toBeGreaterThan(0);
+  });
+  it("runs by its own scripts", async () => {
+    const place = files({});
+    await command("init", place("p"), "--example", "redunet");
+    const { scripts } = JSON.parse(readFileSync(place("p/package.json"), "utf8")) as { scripts: Record<string, string> };
+    for (const script of ["check", "construct", "onnx"]) {
+      const ran = spawned((scripts[script] ?? "").split(" ").slice(1), { cwd: place("p") });
+      expect([script, ran.code], ran.err).toEqual([script, 0]);
+    }
+    expect(existsSync(place("p/model.onnx"))).toBe(true);
   });
 });
 

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { construct } from "../../src/cli/commands/construct.js";
 import { readSafetensors } from "../../src/runtime/safetensors.js";
 import { compileSpec, example, relativeError, runOnnx } from "../support/build.js";
+import { command } from "../support/command-line.js";
 import { runTfjs } from "../support/tfjs.js";
 
 const out = mkdtempSync(join(tmpdir(), "construct-"));
@@ -24,6 +25,10 @@ describe("crate-compile construct", () => {
     // One sample at a time gives what the batch gives.
     const single = await runOnnx(network, weights, { x: { shape: [1, 2], data: points.x.data.slice(2, 4) } });
     expect(relativeError(single["features"] ?? [], (onnx["features"] as Float32Array).slice(2, 4))).toBeLessThan(1e-6);
+  });
+  it("says the command that makes a model, as the network was chosen", async () => {
+    const ran = await command("construct", "examples/redunet.srr", "--set", "L=2", "-o", join(out, "said"));
+    expect(ran.err).toContain(`crate-compile build examples/redunet.srr --set L=2 --target onnx --weights ${join(out, "said", "weights.safetensors")} --out model.onnx makes a model`);
   });
   it("refuses a network without captures", async () => {
     await expect(construct("examples/crate.srr", { out, preset: "mnist" })).rejects.toThrow(/no capture/);

@@ -1,6 +1,6 @@
 /** Whole packages: strict TypeScript, programs that run on their own, a run that resumes to the same numbers. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ import { writeSafetensors } from "../../src/runtime/safetensors.js";
 import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { train } from "../../src/runtime/train.js";
 import { compileSpec } from "../support/build.js";
+import { command, spawned } from "../support/command-line.js";
 import { backend, describeNetwork, modelOf } from "../support/tfjs.js";
 import { expectDataError } from "../runtime/model.js";
 import { quiet, smallSpec } from "../support/training.js";
@@ -70,6 +71,37 @@ describe("generated packages", () => {
     expect(readFileSync(join(folder, "weighted", "README.md"), "utf8")).toContain("built with weights, `start.safetensors`");
     expect(readFileSync(join(folder, "lista", "src", "train.ts"), "utf8")).not.toContain("start.safetensors");
   });
+  it("say how they are run: training, building from data, or neither, and the model's command as it was chosen here", async () => {
+    await build("examples/ista.srr", { target: "tfjs", out: join(folder, "ista"), set: [], optimize: "1" });
+    const use = (name: string): string => readFileSync(join(folder, name, "README.md"), "utf8").split("## What it computes")[0] ?? "";
+    const [crate, redunet, ista] = ["crate", "redunet", "ista"].map(use) as [string, string, string];
+    expect(crate).toContain("npm run train");
+    expect(crate).toContain("preset `mnist`, with `d = 16`, `K = 2`, `p = 8`, `L = 2` set.");
+    expect(crate).toContain("    crate-compile build crate.srr --preset mnist --set d=16 --set K=2 --set p=8 --set L=2 --target onnx --weights weights.safetensors --out model.onnx\n");
+    expect(crate).toContain("`npm install --omit=optional` leaves them out");
+    expect(redunet).toContain("    crate-compile construct redunet.srr --set L=3 --out run ");
+    expect(redunet).toContain("npm run evaluate");
+    for (const text of [redunet, ista]) expect(text).not.toMatch(/npm run train|--epochs|--resume|while it trains/);
+    for (const text of ["evaluate", "export", "| option"]) expect(ista).not.toContain(text);
+    rmSync(join(folder, "ista"), { recursive: true });
+  });
+  it("hold what their spec imports of one's own, and say what cannot be held", async () => {
+    const specs = join(folder, "importing");
+    const lista = readFileSync("examples/lista.srr", "utf8");
+    const file = (path: string, text: string): void => { mkdirSync(join(specs, path, ".."), { recursive: true }); writeFileSync(join(specs, path), text); };
+    file("main.srr", `import "lib/f"\n${lista}`);
+    file("lib/f.srr", "import \"../g.srr\"\nfn f(x: real) = 2*x\n");
+    file("g.srr", "fn g(x: real) = 3*x\n");
+    await build(join(specs, "main.srr"), { target: "tfjs", out: join(folder, "imported"), set: [], optimize: "1" });
+    expect(readdirSync(join(folder, "imported"), { recursive: true, encoding: "utf8" }).filter((f) => f.endsWith(".srr")).sort()).toEqual(["g.srr", "lib/f.srr", "main.srr"]);
+    expect((await command("check", join(folder, "imported", "main.srr"))).code).toBe(0);
+    expect(readFileSync(join(folder, "imported", "README.md"), "utf8")).not.toContain("on its own");
+    file("deep/main.srr", `import "../g"\n${lista}`);
+    const ran = await command("build", join(specs, "deep", "main.srr"), "--target", "tfjs", "-o", join(folder, "half"));
+    expect([ran.code, ran.err]).toEqual([0, expect.stringContaining("imports ../g, which cannot lie in the package")]);
+    expect(readFileSync(join(folder, "half", "README.md"), "utf8")).toContain("does not compile on its own: it imports `../g`");
+    for (const name of ["importing", "imported", "half"]) rmSync(join(folder, name), { recursive: true });
+  });
   it("name a folder of data by the way from themselves to it", async () => {
     const specs = join(folder, "specs");
     mkdirSync(join(specs, "pictures"), { recursive: true });
@@ -77,6 +109,9 @@ describe("generated packages", () => {
     await build(join(specs, "pictured.srr"), { target: "tfjs", out: join(folder, "deep", "pictured"), set: [], optimize: "1" });
     const { training } = JSON.parse(readFileSync(join(folder, "deep", "pictured", "model.json"), "utf8"));
     expect(training.data.positional).toEqual(["../../specs/pictures"]);
+    writeFileSync(join(specs, "lost.srr"), pictured.replace('"pictures"', '"nowhere"'));
+    const lost = await command("build", join(specs, "lost.srr"), "--target", "tfjs", "-o", join(folder, "deep", "lost"));
+    expect([lost.code, lost.err]).toEqual([0, expect.stringMatching(/warning: there is no \S*nowhere, .* at \.\.\/\.\.\/specs\/nowhere/)]);
     rmSync(join(folder, "deep"), { recursive: true });
   });
   it("train, evaluate and export on their own, with both engines", () => {
@@ -94,8 +129,14 @@ describe("generated packages", () => {
     const exported = node(["dist/export.js", "--out", join(folder, "crate", "run-ort")], join(folder, "crate"));
     expect(exported.status).toBe(0);
     expect(readFileSync(join(folder, "crate", "weights.safetensors")).length).toBeGreaterThan(1000);
+    // What export says is what makes the model, from where it was run.
+    const [, words = ""] = /crate-compile (build .*) makes a model/.exec(exported.stderr) ?? [];
+    const made = spawned(words.split(" "), { cwd: join(folder, "crate") });
+    expect([made.code, existsSync(join(folder, "crate", "model.onnx"))], made.err).toEqual([0, true]);
   }, 300_000);
-  it("refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
+  it("show their usage on standard output, refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
+    const help = node(["dist/train.js", "--help"], join(folder, "crate"));
+    expect([help.status, help.stdout, help.stderr]).toEqual([0, expect.stringContaining("--epochs N"), ""]);
     const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/--epochs/);

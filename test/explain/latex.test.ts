@@ -24,6 +24,23 @@ const latexOf = (text: string): string => {
   return explainLatex(explainNetwork(network.typed, network.derivations));
 };
 
+describe("an inverse that is left in an update", () => {
+  const remarks = (text: string): readonly string[] => {
+    const { typed, derivations } = compileSpec(text);
+    return explainNetwork(typed, derivations).flatMap((s) => s.remarks).filter((r) => r.includes("inverse"));
+  };
+  const coded = (clauses: string): string => `network N { dim d = 4, n = 6 input X: real[d, n] param D: real[d, d] var Z: real[d, n] = X
+    layer l repeat 1 { step s { ${clauses} } } output z: real[d, n] = Z }`;
+  it("comes with the condition up to which it is accurate", () => {
+    expect(remarks(coded("maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1)"))).toEqual([expect.stringContaining("condition number of about 1e3")]);
+    expect(remarks(coded("minimize 0.5*sq_norm(X - D*Z) + 0.5*sq_norm(Z) by exact"))).toHaveLength(1);
+    expect(latexOf(coded("maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1)"))).toContain("Newton--Schulz");
+  });
+  it("is said of none that is formed once, in float64, and of none that a lemma or a capture takes away", () => {
+    expect(remarks(coded("minimize 0.5*sq_norm(X - D*Z) + 0.5*sq_norm(Z) by exact").replace("param D: real[d, d]", "param D: real[d, d] fixed"))).toEqual([]);
+    for (const name of ["crate", "redunet"]) expect(remarks(example(name))).toEqual([]);
+  });
+});
 describe("LaTeX of derivations", () => {
   it("leaves no command of a spec's text alive", () => {
     expect(escapeLatexText("\\input{x} $ % ~ ^ _ & #")).toBe("\\textbackslash{}input\\{x\\} \\$ \\% \\textasciitilde{} \\textasciicircum{} \\_ \\& \\#");

@@ -1,7 +1,7 @@
 /** The small parts of a training run: schedule, random numbers, augmentation, drawn inputs, metrics, initial values. */
 import { describe, expect, it } from "vitest";
 import type { HostTensor, ParameterDescription, ScheduleStage } from "../../src/runtime/contract.js";
-import { ArgumentFault, parseArguments } from "../../src/runtime/arguments.js";
+import { ArgumentFault, HelpWanted, parseArguments } from "../../src/runtime/arguments.js";
 import { addBatch, createMetrics } from "../../src/runtime/metrics.js";
 import { hide, prepare } from "../../src/runtime/prepare.js";
 import { initialise, Random } from "../../src/runtime/random.js";
@@ -232,6 +232,9 @@ describe("the command line of a package", () => {
   it.each([["--epochs", "1.5"], ["--epochs", "-1"], ["--epochs", "x"], ["--lr", "fast"], ["--batch-size", "0"], ["--nonsense"], ["stray"], ["--epochs"],
     ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"]])("%s %s is refused as usage", (...argv) => {
     expect(() => parseArguments(argv)).toThrow(ArgumentFault);
+  });
+  it("shows its usage where that is asked for, which is no fault", () => {
+    expect(() => parseArguments(["--help"])).toThrow(HelpWanted);
   });
   it("says what a number may be", () => {
     expect(() => parseArguments(["--lr=-1"])).toThrow('--lr wants a number above 0, not "-1"');

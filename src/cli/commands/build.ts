@@ -19,7 +19,7 @@ import { isOurModel, writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
 import { packageVersion } from "../root.js";
 import { result, say } from "../report.js";
-import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
+import { chooseNetwork, compileFile, sourceOf, type SpecOptions } from "../session.js";
 
 export interface BuildOptions extends SpecOptions {
   readonly target: "tfjs" | "onnx" | "onnx-train";
@@ -85,7 +85,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   const { compilation, text } = compileFile(file, options);
   const network = chooseNetwork(compilation, file, options.network);
   const description = describe(network.unrolled, {
-    compiler: packageVersion(), specHash: specHash(compilation.sources), seed: options.seed ?? network.unrolled.training?.seed ?? 1,
+    compiler: packageVersion(), specHash: specHash(compilation.sources), source: sourceOf(file, compilation, options), seed: options.seed ?? network.unrolled.training?.seed ?? 1,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
   });
   await refusing(compilation.sources, async () => {
@@ -101,7 +101,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
       }
       case "tfjs": case "onnx-train":
         (await import("../packages.js")).writePackage(network, description, {
-          text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train", level: levelOf(options),
+          compilation, text, specFile: file, out: options.out, force: options.force ?? false, onnx: options.target === "onnx-train", level: levelOf(options),
           weights: options.weights === undefined ? undefined : weightsFor(description, options.weights),
         });
         break;

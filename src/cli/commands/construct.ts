@@ -1,5 +1,5 @@
 /** Building a network forward from data, in float64, layer by layer: what `construct` in a train block asks for. */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { describe } from "../../network/describe.js";
 import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
@@ -8,14 +8,16 @@ import { addBatch, createMetrics } from "../../runtime/metrics.js";
 import { prepare } from "../../runtime/prepare.js";
 import { Random, startingValues } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
+import { modelCommand } from "../../runtime/source.js";
 import { weightNotes } from "../../runtime/weights.js";
 import { evaluateGraph } from "../../tensor/evaluate-graph.js";
 import { graphOf } from "../../targets.js";
 import { chooseSamples, specData } from "../audit-data.js";
 import { refusing, UserFault } from "../faults.js";
+import { checkFolder } from "../files.js";
 import { packageVersion } from "../root.js";
 import { result, say } from "../report.js";
-import { chooseNetwork, compileFile, type SpecOptions } from "../session.js";
+import { chooseNetwork, compileFile, sourceOf, type SpecOptions } from "../session.js";
 import { specHash } from "./build.js";
 
 export interface ConstructOptions extends SpecOptions {
@@ -26,6 +28,7 @@ export interface ConstructOptions extends SpecOptions {
 }
 
 export async function construct(file: string, options: ConstructOptions): Promise<void> {
+  checkFolder(options.out);
   const { compilation } = compileFile(file, options);
   const network = chooseNetwork(compilation, file, options.network);
   const { unrolled } = network;
@@ -33,7 +36,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
   if (captured.length === 0) throw new UserFault(`network ${unrolled.name} has no capture, so there is nothing to construct; train it instead`);
   const seed = options.seed ?? unrolled.training?.seed ?? 1;
   const hash = specHash(compilation.sources);
-  const description = describe(unrolled, { compiler: packageVersion(), specHash: hash, seed, ...(options.preset === undefined ? {} : { preset: options.preset }) });
+  const description = describe(unrolled, { compiler: packageVersion(), specHash: hash, source: sourceOf(file, compilation, options), seed, ...(options.preset === undefined ? {} : { preset: options.preset }) });
   const names = new Set(captured.map((p) => p.name));
   const others = startingValues({ ...description, parameters: description.parameters.filter((p) => !names.has(p.name)) }, seed);
   const data = await specData(description, { specFile: file, held: { values: others }, ...(options.data === undefined ? {} : { data: options.data }) });
@@ -67,6 +70,6 @@ export async function construct(file: string, options: ConstructOptions): Promis
   saveCheckpoint(options.out, "last", { progress, parameters: weights, state: {} });
   const show = (m: Readonly<Record<string, number>>): string => Object.entries(m).map(([k, v]) => `${k} ${v.toFixed(4)}`).join(", ") || "no metric";
   say(`${unrolled.name}: ${captured.length} parameters built from ${count} samples of ${data.name} in ${seconds.toFixed(1)} s; train ${show(scores.train)}; held out ${show(scores.test)}`);
-  say(`${weightsFile}; crate-compile build ${basename(file)} --target onnx --weights … makes a model of them`);
+  say(`${weightsFile}; ${modelCommand(description, weightsFile)} makes a model of them`);
   if (options.json) result(`${JSON.stringify({ weights: weightsFile, samples: count, seconds, ...scores }, null, 2)}\n`);
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { UserFault } from "../faults.js";
@@ -12,18 +12,14 @@ interface Finding {
   readonly detail: string;
   readonly mend?: string;
 }
-const require = createRequire(join(process.cwd(), "package.json"));
-const own = createRequire(import.meta.url);
+/** Where Node looks for packages: from the working folder, then from the compiler's own. */
+const roots = [join(process.cwd(), "package.json"), import.meta.url].map((from) => createRequire(from));
 
+/** Read as a file: not every package exports its manifest. */
 function versionOf(name: string): string | undefined {
-  for (const from of [require, own]) {
-    try {
-      return (from(`${name}/package.json`) as { version: string }).version;
-    } catch {
-      // not installed there
-    }
-  }
-  return undefined;
+  const manifests = roots.flatMap((from) => from.resolve.paths(name) ?? []).map((folder) => join(folder, name, "package.json"));
+  const found = manifests.find((f) => existsSync(f));
+  return found === undefined ? undefined : (JSON.parse(readFileSync(found, "utf8")) as { version: string }).version;
 }
 /** Loads the binding in a process of its own: a broken native library must not take the doctor down. */
 function nativeWorks(name: string): string | undefined {

@@ -16,6 +16,15 @@ interface ExplainOptions extends SpecOptions {
   readonly out?: string;
   readonly force?: boolean;
 }
+type Format = ExplainOptions["format"];
+/** How what we wrote is known, in whichever format: it may be written anew. */
+const ours: { readonly [F in Format]: RegExp } = {
+  text: /^\S+ · \S+: (minimize|maximize) by \w+\n/, latex: /^% Derived by crate-compile\./, html: /by crate-compile /, json: /^\{\n {2}"steps": \[\n/,
+};
+const isOurs = (path: string): boolean => {
+  const text = readFileSync(path, "utf8");
+  return Object.values(ours).some((mark) => mark.test(text));
+};
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
 export async function explain(file: string, options: ExplainOptions): Promise<void> {
@@ -35,10 +44,8 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
 }
 function write(text: string, options: ExplainOptions): void {
   if (options.out === undefined || options.out === "-") result(text);
-  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), options.force ?? false, isOurPage);
+  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), options.force ?? false, isOurs);
 }
-/** A page that we made says so at its end. */
-const isOurPage = (path: string): boolean => path.endsWith(".html") && readFileSync(path, "utf8").includes("by crate-compile ");
 
 async function page(network: CompiledNetwork, file: string): Promise<string> {
   const [{ explainHtml }, { verifyNetwork }, { graphOf }, { costValue, graphCost }] = await Promise.all([

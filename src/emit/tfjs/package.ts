@@ -2,6 +2,7 @@
 import Handlebars from "handlebars";
 import type { ModelDescription } from "../../runtime/contract.js";
 import { languageOf } from "../../runtime/sample.js";
+import { constructCommand, modelCommand } from "../../runtime/source.js";
 import type { Plan } from "../../tensor/plan.js";
 import { type Equation, fileNames, sizeEntries, type StepFunction, writeModel } from "./model-code.js";
 import { commentText, Names } from "./names.js";
@@ -34,6 +35,10 @@ export interface ModelInput {
 export interface PackageInput extends ModelInput {
   /** The spec's text. */
   readonly spec: string;
+  /** Imports of the spec that are not in the package, as they are written. */
+  readonly left: readonly string[];
+  /** The network has captures: it is built from data, not trained. */
+  readonly captured: boolean;
   /** Files of the ONNX engine, where the package has it. */
   readonly onnx?: readonly PackageFile[];
   /** A file of weights that training starts from, where the package is built with one. */
@@ -120,8 +125,12 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   const ort = input.onnx !== undefined;
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const weights = input.weights ? { weights: startFile } : {};
+  const trains = description.training?.optimizer !== undefined && !input.captured;
   const readme = render("README.md", {
     ...weights,
+    trains, runs: trains || input.captured || input.weights !== undefined, ...(input.captured ? { construct: constructCommand(description, "run") } : {}),
+    model: modelCommand(description, "weights.safetensors"), left: input.left.map((path) => `\`${cell(path)}\``).join(", "),
+    settings: Object.entries(description.source?.settings ?? {}).map(([key, value]) => `\`${key} = ${value}\``).join(", "),
     sample: languageOf(description) !== undefined, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
     counts: `${learned.toLocaleString("en-US")} learned numbers.`,
     equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
