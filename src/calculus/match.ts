@@ -449,6 +449,13 @@ function absorb(running: Power, p: FlatTerm, b: Bindings, pattern: Pattern): Bin
 // ---------------------------------------------------------------- instances
 /** The pattern with everything bound put in; undefined where something has nothing to stand for. */
 export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (index: string) => Dim | undefined = () => undefined): Expr | undefined {
+  const { result, missing } = putIn(e, b, pattern, sizeOf);
+  return missing ? undefined : result;
+}
+/** What is bound, put in; the shapes of all that stays open are in the dims that are known. */
+export function putIn(
+  e: Expr, b: Bindings, pattern: Pattern, sizeOf: (index: string) => Dim | undefined = () => undefined,
+): { readonly result: Expr; readonly missing: boolean } {
   const dim = (d: Dim): Dim => dimSubstitute(d, (s) => b.dims.get(s));
   const at = (t: IndexTerm): IndexTerm => (t.kind === "variable" ? (b.indices.get(t.name) ?? t) : t);
   const shape = (s: Shape): Shape => s.map(dim);
@@ -459,7 +466,7 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
         if (x.role === "hole") {
           const value = boundValue(x, b, pattern);
           if (!value && isOwnHole(x, pattern)) missing = true;
-          return value ?? x;
+          return value ?? symbol(x.name, x.role, shape(x.shape), x.member);
         }
         if (x.role === "dim" && isOwn(x.name)) {
           const value = b.dims.get(x.name);
@@ -483,9 +490,8 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
         const to = at({ kind: "variable", name: x.index });
         const size = to.kind === "variable" ? sizeOf(to.name) : undefined;
         if (to.kind !== "variable" || !size) {
-          if (!isOwn(x.index)) return indexSum(x.index, x.size, visit(x.body));
-          missing = true;
-          return x;
+          missing ||= isOwn(x.index);
+          return indexSum(x.index, x.size, visit(x.body));
         }
         return indexSum(to.name, size, visit(x.body));
       }
@@ -506,8 +512,7 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
     }
     return mapChildren(x, visit);
   };
-  const result = visit(e);
-  return missing ? undefined : result;
+  return { result: visit(e), missing };
 }
 function isOwnHole(x: SymbolExpr, pattern: Pattern): boolean {
   return pattern.occurrences.has(x.name);

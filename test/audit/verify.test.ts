@@ -111,6 +111,17 @@ describe("lemmas", () => {
       ["what has its index stands twice", "sum(k) g[k]*U[k]*U[k]'*Z", "P[k]: real[d, p]): sum(k) P[k]*P[k]' ~ I", ""],
     ])("no match where %s", (_, update, lemma, using) => expect(codes(update, lemma, using, "")).toEqual(["SRR3001"]));
   });
+  it.each([
+    ["Z .* (A*Z)", "P: real[a, m], Q: real[a, a]): P .* (Q*P) ~ Q*P", "Q: A", "A*Z"],
+    ["max(Z, A*Z)", "P: real[a, m], Q: real[a, a]): max(P, Q*P) ~ Q*P/sqrt(a)*m", "Q: A", "A*Z/sqrt(5)*7"],
+    ["min(Z*A, Z)", "Q: real[b, b], P: real[a, b]): min(P*Q, P) ~ ones(a)*ones(b)'*Q", "A", "ones(7)*ones(5)'*A"],
+    ["sum(k) U[k] .* (U[k]*A)", "P[k]: real[a, b], Q: real[b, b]): sum(k) P[k] .* (P[k]*Q) ~ sum(k) P[k]*Q", "Q: A", "sum(k) U[k]*A"],
+    ["sum(k) U[k] .* (Z*A)", "P[i]: real[a, b], X: real[a, c], Q: real[c, b]): sum(i) P[i] .* (X*Q) ~ sum(i) 2*P[i] + X*Q", "P: U", "sum(k) 2*U[k] + Z*A"],
+  ])("%s by f(%s, given only %s", (update, lemma, using, wanted) => {
+    const [rows, cols] = update.startsWith("Z .") || update.startsWith("max") ? [5, 7] : [7, 5];
+    const text = `lemma f(${lemma}\nnetwork N { dim K = 2 index k in 1..K input X: real[${rows}, ${cols}] param A: real[5, 5] param U[k]: real[7, 5] var Z: real[${rows}, ${cols}] = X layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) using f(${using}) expect Z - (${wanted}) } } output z: real[${rows}, ${cols}] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
     expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3001"]);
