@@ -73,11 +73,14 @@ function prepare(rule: RewriteRule): Prepared | undefined {
   }
   if (!start) return undefined;
   const known: Bindings = { ...start, holes: rule.given };
-  const holeIndex = new Map(rule.holes.flatMap((h) => (h.index ? [[h.name, h.index] as const] : [])));
-  const put = (e: Expr): Expr => putIn(e, known, { occurrences: new Map(), holeIndex }).result;
+  // Counted and told apart as written: with c = 0.3 given, Z - c*Z is 0.7*Z, and still no product that matches inside terms.
+  const pattern: Pattern = {
+    occurrences: countHoles(rule.left),
+    holeIndex: new Map(rule.holes.flatMap((h) => (h.index ? [[h.name, h.index] as const] : []))),
+  };
+  const put = (e: Expr): Expr => putIn(e, known, pattern).result;
   const left = put(rule.left);
-  const pattern: Pattern = { occurrences: countHoles(left), holeIndex };
-  const inside = left.kind !== "sum" && splitCoefficient(left).coefficient > 0;
+  const inside = [rule.left, left].every((e) => e.kind !== "sum" && splitCoefficient(e).coefficient > 0);
   const base = { left, right: put(rule.right), pattern, start, inside };
   return rule.when ? { ...base, when: put(rule.when) } : base;
 }

@@ -435,7 +435,8 @@ function* matchCompound(
 function absorb(running: Power, p: FlatTerm, b: Bindings, pattern: Pattern): Bindings | undefined {
   const holes = p.factors.flatMap((f) => {
     const inner = f.kind === "transpose" ? f.arg : f;
-    return inner.kind === "symbol" && pattern.occurrences.get(inner.name) === 1 && mayStandFor(inner, running.base, b) ? [inner] : [];
+    const open = inner.kind === "symbol" && inner.role === "hole" && pattern.occurrences.get(inner.name) === 1;
+    return open && mayStandFor(inner, running.base, b) ? [inner] : [];
   });
   const hole = holes.at(-1);
   const own = hole && pattern.holeIndex.get(hole.name);
