@@ -367,7 +367,7 @@ interface ScalarRest {
   readonly coefficient: number;
   readonly scalars: readonly Power[];
 }
-/** Given scalars are taken out of the coefficient; open ones take what remains; what runs with a consumed index goes with a family hole. */
+/** Given scalars are taken out of the coefficient; open ones take what remains and they may stand for; what runs with a consumed index goes with a family hole. */
 function* matchScalars(
   p: FlatTerm, t: FlatTerm, b: Bindings, pattern: Pattern, consumed: ReadonlySet<string>,
 ): Generator<ScalarRest> {
@@ -382,15 +382,12 @@ function* matchScalars(
   }
   if (!rest) return;
   for (const m of matchCompound(compound, rest, b, pattern)) {
-    const free = (s: Power, hole?: SymbolExpr): boolean => {
-      const depends = [...consumed].some((index) => freeIndices(s.base).has(index));
-      return !depends || hole?.member !== undefined;
-    };
     let { bindings, coefficient, scalars } = m;
     let failed = false;
     for (const taker of takers) {
       const hole = taker.base as SymbolExpr;
-      const taken = scalars.filter((s) => free(s, hole));
+      const known = bindings;
+      const taken = scalars.filter((s) => mayStandFor(hole, s.base, known));
       const root = 1 / taker.exponent;
       if (taken.some((s) => !Number.isInteger(s.exponent * root))) { failed = true; break; }
       const value = scalarProduct(coefficient ** root, taken.map((s) => ({ base: s.base, exponent: s.exponent * root })));
@@ -401,14 +398,9 @@ function* matchScalars(
       scalars = scalars.filter((s) => !taken.includes(s));
     }
     if (failed) continue;
-    const running = scalars.filter((s) => !free(s));
-    if (running.length > 0) {
-      const absorbed = absorb(running, p, b, bindings, pattern);
-      if (!absorbed) continue;
-      bindings = absorbed;
-      scalars = scalars.filter((s) => !running.includes(s));
-    }
-    yield { bindings, coefficient, scalars };
+    const running = scalars.filter((s) => [...consumed].some((index) => freeIndices(s.base).has(index)));
+    const absorbed = running.reduce<Bindings | undefined>((now, s) => now && absorb(s, p, now, pattern), bindings);
+    if (absorbed) yield { bindings: absorbed, coefficient, scalars: scalars.filter((s) => !running.includes(s)) };
   }
 }
 function takeOut(rest: { coefficient: number; scalars: readonly Power[] }, value: Expr, exponent: number) {
@@ -439,25 +431,32 @@ function* matchCompound(
     for (const m of matchExpr(p.base, s.base, b, pattern)) yield* matchCompound(later, others, m, pattern);
   }
 }
-/** Scalars that run with a consumed index join the last family hole that this product bound. */
-function absorb(running: readonly Power[], p: FlatTerm, before: Bindings, b: Bindings, pattern: Pattern): Bindings | undefined {
-  const candidates = p.factors.flatMap((f) => {
+/** A scalar that runs with a consumed index joins the last family hole of this product that may stand for it and stands nowhere else. */
+function absorb(running: Power, p: FlatTerm, b: Bindings, pattern: Pattern): Bindings | undefined {
+  const holes = p.factors.flatMap((f) => {
     const inner = f.kind === "transpose" ? f.arg : f;
-    return inner.kind === "symbol" && inner.role === "hole" && inner.member?.kind === "variable" && !before.holes.has(inner.name) &&
-      pattern.occurrences.get(inner.name) === 1 ? [inner] : [];
+    const open = inner.kind === "symbol" && inner.role === "hole" && pattern.occurrences.get(inner.name) === 1;
+    return open && mayStandFor(inner, running.base, b) ? [inner] : [];
   });
-  const hole = candidates.at(-1);
+  const hole = holes.at(-1);
   const own = hole && pattern.holeIndex.get(hole.name);
   const at = hole?.member?.kind === "variable" ? b.indices.get(hole.member.name) : undefined;
   const value = hole && b.holes.get(hole.name);
-  if (!hole || !own || !value || at?.kind !== "variable") return undefined;
-  const scalars = renameFreeIndex(scalarProduct(1, running), at.name, { kind: "variable", name: own });
-  return withHole(b, hole.name, multiply(scalars, value));
+  if (!own || !value || at?.kind !== "variable") return undefined;
+  const scalar = renameFreeIndex(scalarProduct(1, [running]), at.name, { kind: "variable", name: own });
+  return withHole(b, hole.name, multiply(scalar, value));
 }
 
 // ---------------------------------------------------------------- instances
 /** The pattern with everything bound put in; undefined where something has nothing to stand for. */
 export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (index: string) => Dim | undefined = () => undefined): Expr | undefined {
+  const { result, missing } = putIn(e, b, pattern, sizeOf);
+  return missing ? undefined : result;
+}
+/** What is bound, put in; the shapes of all that stays open are in the dims that are known. */
+export function putIn(
+  e: Expr, b: Bindings, pattern: Pattern, sizeOf: (index: string) => Dim | undefined = () => undefined,
+): { readonly result: Expr; readonly missing: boolean } {
   const dim = (d: Dim): Dim => dimSubstitute(d, (s) => b.dims.get(s));
   const at = (t: IndexTerm): IndexTerm => (t.kind === "variable" ? (b.indices.get(t.name) ?? t) : t);
   const shape = (s: Shape): Shape => s.map(dim);
@@ -468,7 +467,7 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
         if (x.role === "hole") {
           const value = boundValue(x, b, pattern);
           if (!value && isOwnHole(x, pattern)) missing = true;
-          return value ?? x;
+          return value ?? symbol(x.name, x.role, shape(x.shape), x.member);
         }
         if (x.role === "dim" && isOwn(x.name)) {
           const value = b.dims.get(x.name);
@@ -492,9 +491,8 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
         const to = at({ kind: "variable", name: x.index });
         const size = to.kind === "variable" ? sizeOf(to.name) : undefined;
         if (to.kind !== "variable" || !size) {
-          if (!isOwn(x.index)) return indexSum(x.index, x.size, visit(x.body));
-          missing = true;
-          return x;
+          missing ||= isOwn(x.index);
+          return indexSum(x.index, x.size, visit(x.body));
         }
         return indexSum(to.name, size, visit(x.body));
       }
@@ -515,8 +513,7 @@ export function instantiate(e: Expr, b: Bindings, pattern: Pattern, sizeOf: (ind
     }
     return mapChildren(x, visit);
   };
-  const result = visit(e);
-  return missing ? undefined : result;
+  return { result: visit(e), missing };
 }
 function isOwnHole(x: SymbolExpr, pattern: Pattern): boolean {
   return pattern.occurrences.has(x.name);

@@ -204,7 +204,10 @@ class Unroller {
       start = emit("prenorm", call, this.namesNow(scope));
     }
     const atStart = this.namesNow(scope, new Map([[s.variable, start]]));
-    this.capture(s, derivation, scope, atStart, path, numbers);
+    if (scope.layer === undefined || scope.layer === 1) this.checkSingleSamples(s, derivation);
+    if (derivation.captures.length > 0 && s.method.iterations > 1) {
+      this.reporter.report(captureInLoop({ step: s.name }, at(s.captures[0]?.span ?? s.span)));
+    }
 
     const inner = s.over;
     const iterated = inner ? inner.name : s.variable;
@@ -227,6 +230,7 @@ class Unroller {
     let momentum = this.momenta.get(key) ?? { state: atRest };
     const single = s.method.iterations === 1 && !usesMomentum && !inner;
     if (single) {
+      this.capture(derivation, (e) => e, scope, atStart, path, numbers);
       this.finish(s, typed, derivation.update, Z, zNow, start, atStart, emit, scope);
       return;
     }
@@ -240,6 +244,8 @@ class Unroller {
         fromNames = new Map([...names, [iterated, ahead]]);
         from = X;
       }
+      // A capture is taken where the step is taken.
+      this.capture(derivation, (e) => put(e, from), scope, fromNames, path, numbers);
       const next = emitInner(s.method.iterations === 1 ? (inner ? inner.name : "iteration") : `${inner ? inner.name : "iteration"}${i}`, put(derivation.update, from), fromNames);
       if (usesMomentum) {
         const { factor, next: state } = momentumFactor(s.method, momentum.state);
@@ -318,17 +324,13 @@ class Unroller {
   }
 
   private capture(
-    s: TypedStep, derivation: Derivation, scope: Scope, names: ReadonlyMap<string, string>, path: string, numbers: ReadonlyMap<string, number>,
+    derivation: Derivation, put: (e: Expr) => Expr, scope: Scope, names: ReadonlyMap<string, string>, path: string, numbers: ReadonlyMap<string, number>,
   ): void {
-    if (derivation.captures.length > 0 && s.method.iterations > 1) {
-      this.reporter.report(captureInLoop({ step: s.name }, at(s.captures[0]?.span ?? s.span)));
-    }
     for (const c of derivation.captures) {
       const full = scope.names.get(c.name) ?? c.name;
       const family = c.index === undefined ? {} : { family: { index: c.index, size: this.indices.get(c.index) ?? 1 } };
-      this.statements.push({ target: `${full}.captured`, value: this.spread(c.value, scope), path, names, numbers, ...family, capture: full });
+      this.statements.push({ target: `${full}.captured`, value: this.spread(put(c.value), scope), path, names, numbers, ...family, capture: full });
     }
-    if (scope.layer === undefined || scope.layer === 1) this.checkSingleSamples(s, derivation);
   }
   /** After construction the network runs on single samples: no target and no mixing of samples may be left. */
   private checkSingleSamples(s: TypedStep, derivation: Derivation): void {

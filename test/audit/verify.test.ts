@@ -81,6 +81,57 @@ describe("lemmas", () => {
       expect(codes(text(rate, "0.5*sq_norm(y - A*x)", ""))).toEqual(["SRR3001"]);
     }
   });
+  describe("a coefficient that runs with the lemma's index goes with a parameter of that index, or stays outside", () => {
+    const family = "P[k]: real[d, p], Q[k]: real[d, p], X[k]: real[p, n]";
+    const both = "P[k]: real[d, p], Q[j]: real[d, p], X[j]: real[p, n]";
+    const codes = (update: string, lemma: string, using: string, wanted: string): readonly string[] => compile(`lemma f(${lemma}
+      network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K index j in 1..K const beta = 0.7 input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param W[k]: real[d, p] param g[k]: real param h[k]: real
+        var Z: real[d, n] = x layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) using f(${using}) ${wanted && `expect Z - (${wanted})`} } } output z: real[d, n] = Z }`,
+    { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
+    it.each([
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) Q[k]*X[k]`, "U, W", "sum(k) g[k]*W[k]*V[k]'*Z"],
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) c^2*Q[k]*X[k].^2`, "U, W", "sum(k) beta^2*g[k]^2*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) Q[k]*X[k]`, "U, W, c: beta", "sum(k) g[k]*W[k]*V[k]'*Z"],
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}): sum(k) P[k]*X[k] ~ sum(k) Q[k]*X[k].^2`, "U, W", "beta*sum(k) g[k]^2*W[k]*(V[k]'*Z).^2"],
+      ["sum(j) g[j]/h[j]*U[j]*(V[j]'*Z).^2", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) c*Q[k]*X[k]`, "U, W", "sum(k) g[k]/h[k]*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) total(V[k]'*Z)*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) c*Q[k]*X[k].^2`, "U, W", "sum(k) total(V[k]'*Z)^2*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): c*P[k]*X[k] ~ c^2*Q[k]*X[k].^2`, "U, W", "sum(k) beta^2*g[k]*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, s[k]: real): sum(k) s[k]*P[k]*X[k] ~ sum(k) s[k]^2*Q[k]*X[k].^2`, "U, W", "sum(k) beta^2*g[k]^2*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) beta*g[k]*U[k]*(V[k]'*Z)", `${family.replace("X[k]: real[p, n]", "Y[k]: real[n, p]")}): sum(k) P[k]*Y[k]' ~ sum(k) Q[k]*Y[k]'.^2`, "U, W", "beta*sum(k) g[k]^2*W[k]*(V[k]'*Z).^2"],
+      ["sum(k) g[k]*U[k]*V[k]'*Z", "U[k]: real[d, p], V[k]: real[p, d]): sum(k) U[k]*V[k] ~ sum(k) U[k].^2*V[k]", "U: U", "sum(k) g[k]*U[k].^2*V[k]'*Z"],
+      ["sum(k) sum(j) beta*g[k]*h[j]*U[k]*U[k]'*V[j]*V[j]'*Z", "P[k]: real[d, d], X[j]: real[d, n], c: real): sum(k) sum(j) c*P[k]*X[j] ~ sum(k) sum(j) c^2*P[k].^2*X[j].^3", "",
+        "beta^2*sum(k) sum(j) (g[k]*U[k]*U[k]').^2*(h[j]*V[j]*V[j]'*Z).^3"],
+      ["sum(k) sum(j) h[j]*U[k]*V[j]'*Z", `${both}): sum(k) sum(j) P[k]*X[j] ~ sum(j) Q[j]*X[j].^2`, "U, W", "sum(j) h[j]^2*W[j]*(V[j]'*Z).^2"],
+      ["sum(k) g[k]*U[k]*V[k]'*Z", "P[k]: real[d, p], V[k]: real[d, p]): sum(k) P[k]*V[k]' ~ sum(k) P[k].^2*V[k]'", "V: V", "sum(k) g[k]^2*U[k].^2*V[k]'*Z"],
+    ])("%s by (%s, given %s", (update, lemma, using, wanted) => {
+      expect(codes(update, lemma, using, wanted)).toEqual([]);
+      expect(codes(update, lemma, using, `1.01*(${wanted})`)).toEqual(["SRR3009"]);
+    });
+    it.each([
+      ["nothing has its index", "sum(k) sum(j) g[k]*U[k]*V[j]'*Z", `${both}): sum(k) sum(j) P[k]*X[j] ~ sum(j) Q[j]*X[j]`, "U, W"],
+      ["all of its index are given", "sum(k) g[k]*U[k]*V[k]'*Z", "P[k]: real[d, p], Q[k]: real[d, p]): sum(k) P[k]*Q[k]' ~ I", "U, V"],
+      ["what has its index stands twice", "sum(k) g[k]*U[k]*U[k]'*Z", "P[k]: real[d, p]): sum(k) P[k]*P[k]' ~ I", ""],
+    ])("no match where %s", (_, update, lemma, using) => expect(codes(update, lemma, using, "")).toEqual(["SRR3001"]));
+  });
+  it.each([
+    ["Z .* (A*Z)", "P: real[a, m], Q: real[a, a]): P .* (Q*P) ~ Q*P", "Q: A", "A*Z"],
+    ["max(Z, A*Z)", "P: real[a, m], Q: real[a, a]): max(P, Q*P) ~ Q*P/sqrt(a)*m", "Q: A", "A*Z/sqrt(5)*7"],
+    ["min(Z*A, Z)", "Q: real[b, b], P: real[a, b]): min(P*Q, P) ~ ones(a)*ones(b)'*Q", "A", "ones(7)*ones(5)'*A"],
+    ["sum(k) U[k] .* (U[k]*A)", "P[k]: real[a, b], Q: real[b, b]): sum(k) P[k] .* (P[k]*Q) ~ sum(k) P[k]*Q", "Q: A", "sum(k) U[k]*A"],
+    ["sum(k) U[k] .* (Z*A)", "P[i]: real[a, b], X: real[a, c], Q: real[c, b]): sum(i) P[i] .* (X*Q) ~ sum(i) 2*P[i] + X*Q", "P: U", "sum(k) 2*U[k] + Z*A"],
+  ])("%s by f(%s, given only %s", (update, lemma, using, wanted) => {
+    const [rows, cols] = update.startsWith("Z .") || update.startsWith("max") ? [5, 7] : [7, 5];
+    const text = `lemma f(${lemma}\nnetwork N { dim K = 2 index k in 1..K input X: real[${rows}, ${cols}] param A: real[5, 5] param U[k]: real[7, 5] var Z: real[${rows}, ${cols}] = X layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) using f(${using}) expect Z - (${wanted}) } } output z: real[${rows}, ${cols}] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+  it("a given number makes no sum of the lemma a product: a whole term is matched, as with a name", () => {
+    const text = (rate: string, c: string, expect: string): string => `lemma unit_decay(X: real[m, n], c: real): X - c*X ~ X\nnetwork N { const eta = 0.3 ${head} layer l repeat 1 { step s { minimize 0.5*sq_norm(Z - X) by gradient(rate: ${rate}) using unit_decay(c: ${c}) ${expect} } } output z: real[d, n] = Z }`;
+    const codes = (t: string): readonly string[] => compile(t, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
+    for (const c of ["0.3", "eta"]) {
+      expect(codes(text(c, c, "expect Z + 0.3*X"))).toEqual([]);
+      expect(codes(text(c, "0.2", ""))).toEqual(["SRR3001"]);
+    }
+  });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
     expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3001"]);
