@@ -142,6 +142,10 @@ class NetworkElaborator {
     if (statement === undefined) return base;
     return { ...base, place: { statement, counters: state.counters, add: (p) => state.params.push(p) } };
   }
+  /** Of an expression that gives a value, or one for each member of the family that is declared. */
+  private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
+    return { ...this.context(state, name), running: family?.index === undefined ? [] : [family.index] };
+  }
   private environment(): Environment {
     return {
       dims: (s) => this.dims.numberOf(s) ?? missing(s),
@@ -308,11 +312,10 @@ class NetworkElaborator {
         this.bindValue(state, name, { what: "let", shape: scalarShape, make: () => symbol(name, "let", scalarShape) });
         continue;
       }
-      const value = elaborate(override && typeof override.value !== "number" ? override.value : d.value, this.context(state, name));
+      const value = elaborate(override && typeof override.value !== "number" ? override.value : d.value, this.statement(state, family, name));
       if (!value) {
         // Already reported: later uses get something that fits a scalar, so that one mistake is one message.
         state.scope.bind(name, { kind: "value", what: "let", shape: scalarShape, make: () => symbol(name, "let", scalarShape), ...(family ? { family } : {}) });
-        this.poisoned.add(name);
         continue;
       }
       const kept = isScalar(value) && !contains(value, (x) => x.kind === "symbol" && (x.role === "var" || x.role === "input"));
@@ -327,8 +330,6 @@ class NetworkElaborator {
       });
     }
   }
-  /** Names whose declaration failed. */
-  private readonly poisoned = new Set<string>();
 
   private input(m: InputDeclaration, state: LayerState): void {
     const name = m.name.name;
@@ -366,7 +367,7 @@ class NetworkElaborator {
     const { shape, rank } = type;
     if (m.positive && !shape.every(isOne)) this.reporter.report(misplaced({ what: "positive", where: `on ${showShape(shape, this.context(state))}`, hint: "only scalars are kept positive" }, at(m.name.span)));
     if (m.shared && !inLayer) this.reporter.report(misplaced({ what: "shared", where: "outside of a layer", hint: "a network's own parameter is one for all layers" }, at(m.name.span)));
-    const init = this.init(m, shape, rank, state);
+    const init = this.init(m, shape, rank, this.statement(state, family), state);
     const alias = m.alias && this.alias(m.alias.pattern, m.alias.axes, m.alias.span, state);
     state.params.push({
       name, shape, rank, fixed: m.fixed, shared: m.shared, positive: m.positive, captured: false, init, span: m.name.span,
@@ -374,7 +375,7 @@ class NetworkElaborator {
     });
     this.bindValue(state, name, { what: "param", shape, make: (member) => symbol(name, "param", shape, member), ...(family ? { family } : {}) });
   }
-  private init(m: ParamDeclaration, shape: Shape, rank: number, state: LayerState): TypedInit {
+  private init(m: ParamDeclaration, shape: Shape, rank: number, statement: Context, state: LayerState): TypedInit {
     const e = m.init && strip(m.init);
     if (!e) return m.fixed ? { kind: "file" } : rank === 2 ? { kind: "kaiming_uniform", a: Math.sqrt(5) } : { kind: "zeros" };
     const name = e.kind === "call" ? e.callee.name : e.kind === "name" ? e.name : "";
@@ -410,7 +411,7 @@ class NetworkElaborator {
       case "from": {
         const [arg] = args;
         if (!arg || args.length !== 1) return fault("it takes one expression", "from(A')");
-        const value = elaborateAs(arg.value, this.context(state), shape, `the initial value of ${m.name.name}`);
+        const value = elaborateAs(arg.value, statement, shape, `the initial value of ${m.name.name}`);
         return value ? { kind: "from", value } : fallback;
       }
       default: {
@@ -445,7 +446,7 @@ class NetworkElaborator {
     const type = this.realShape(m.type, `var ${name}`);
     if (!type || family === null) return [];
     const { shape, rank } = type;
-    const init = elaborateAs(m.init, this.context(state, name), shape, `the starting value of ${name}`);
+    const init = elaborateAs(m.init, this.statement(state, family, name), shape, `the starting value of ${name}`);
     this.variables.push({ name, shape, rank, ...(family ? { index: family.index } : {}) });
     this.bindValue(state, name, { what: "var", shape, make: (member) => symbol(name, "var", shape, member), ...(family ? { family } : {}) });
     return init ? [{ kind: "var", name, shape, rank, init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
@@ -464,12 +465,12 @@ class NetworkElaborator {
       this.reporter.report(familyMisuse({ name, problem: "is a family; all its members are assigned at once", hint: `${name}[${variable.index}] = …` }, at(m.name.span)));
       return [];
     }
-    const value = elaborateAs(m.value, this.context(state, name), variable.shape, `what ${name} becomes`);
+    const value = elaborateAs(m.value, this.statement(state, variable, name), variable.shape, `what ${name} becomes`);
     return value ? [{ kind: "assign", name, value, span: m.name.span, ...(variable.index === undefined ? {} : { index: variable.index }) }] : [];
   }
   private objective(m: ObjectiveDeclaration, state: LayerState): readonly TypedStatement[] {
     if (!this.claim(m.name.name, m.name.span, state)) return [];
-    const value = elaborateScalar(m.value, this.context(state), "an objective");
+    const value = elaborateScalar(m.value, this.statement(state), "an objective");
     if (!value) {
       this.bindValue(state, m.name.name, { what: "objective", shape: scalarShape, make: () => symbol(m.name.name, "const", scalarShape) });
       return [];
@@ -489,7 +490,7 @@ class NetworkElaborator {
     }
     const type = this.valueType(m.type, false);
     if (!type) return [];
-    const value = elaborateAs(m.value, this.context(state, name), type.shape, `output ${name}`);
+    const value = elaborateAs(m.value, this.statement(state, undefined, name), type.shape, `output ${name}`);
     this.outputs.set(name, { kind: "value", what: "output", shape: type.shape, make: () => symbol(name, "var", type.shape) });
     return value ? [{ kind: "output", name, type, value, span: m.name.span }] : [];
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 import { declaredRows } from "../../src/diagnostics/declare.js";
 import { memoryHost } from "../support/build.js";
+import { marked } from "../support/marked.js";
 import { wrongSpecs } from "../support/wrong-specs.js";
 
 describe("wrong specs", () => {
@@ -18,6 +19,20 @@ describe("wrong specs", () => {
     const codes = [...declaredRows().keys()].filter((c) => /^SRR[234]/.test(c) && !elsewhere.has(c));
     expect(codes.length).toBeGreaterThan(30);
     expect(codes.filter((c) => !wrongSpecs.some((w) => w.code === c))).toEqual([]);
+  });
+  it.each([
+    "param H: real[d, d] init from(g[⟦k⟧]*ones(d)*ones(d)')", "let a = U[⟦k⟧]*U[k]'*X let b = a + X", "Z = g[⟦k⟧]*Z", "objective o: minimize g[⟦k⟧]*total(X)", "var Y: real[d, n] = ⟦k⟧*X",
+    "Z = Z + linear(g[⟦k⟧]*Z, d)", "layer l repeat 1 { step s { minimize g[⟦k⟧]*sq_norm(Z) by gradient(rate: 1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: g[⟦k⟧]) } }",
+    "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: 1) then g[⟦k⟧]*Z } }", "Z = softmax(g[⟦k⟧], over: k)*Z",
+  ])("an index runs in a sum or in its own family's declaration only: %s", (member) => {
+    const { text, marks } = marked(`network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2011", marks[0]]]);
+  });
+  it("a family has its own index in its value, its start, its steps and its captures", () => {
+    const text = `network N { dim d = 4, n = 3, K = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, d] param g[k]: real param H[k]: real[d, d] init from(g[k]*ones(d)*ones(d)')
+      let a[k] = g[k]^2 var Z[k]: real[d, n] = U[k]*X Z[k] = a[k]*Z[k]
+      layer l repeat 1 { step s { minimize 0.5*sum(k) sq_norm(Z[k] - H[k]*X) by gradient(rate: g[k]) then softmax(a[k], over: k)*Z[k] } } output z: real[d, n] = sum(k) Z[k] }`;
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
   });
   it("finds every error of a file in one run, sorted by place", () => {
     const text = "network N { dim d = 3 input X: real[d] param W: real[d, e] var Z: real[d] = Y layer l repeat 1 { step s { minimize sq_norm(Q*Z) by gradient(rate: 0.1) } } output z: real[d] = Z }";

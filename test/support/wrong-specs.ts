@@ -33,6 +33,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2010", what: "an objective that is no scalar", text: step("minimize ⟦y - A*x⟧ by gradient(rate: 0.1)") },
   { code: "SRR2011", what: "a family without its index", text: heads("expect ⟦U⟧'*Z").replace("expect ⟦U⟧'*Z", "expect Z - 0.1*sum(k) ⟦U⟧*U[k]'*Z") },
   { code: "SRR2011", what: "a member that is not there", text: heads("expect Z - 0.1*U[⟦4⟧]*U[1]'*Z") },
+  { code: "SRR2011", what: "an index that no sum runs over", text: heads("then Z + sum(k) U[k]*U[k]'*Z + 0.1*U[⟦k⟧]*U[k]'*Z") },
   { code: "SRR2012", what: "a const that is no number", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) }", `${head} const c = ⟦total(A)⟧`) },
   { code: "SRR2012", what: "a const that is infinite", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) }", `${head} const c = ⟦1/0⟧`) },
   { code: "SRR2013", what: "an import that is not there", text: `import ⟦"nowhere"⟧\n${step("minimize sq_norm(x) by gradient(rate: 0.1)")}` },
