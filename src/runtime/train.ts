@@ -85,7 +85,7 @@ function beginRows(file: string, header: string, keep: (cells: readonly string[]
 /** Before anything is written: an engine would miss it only in the midst of its first step. */
 function checkFilled(model: ModelDescription, data: DataSet): void {
   const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
-  const empty = [...model.inputs, ...model.targets].map((w) => w.name).filter((name) => !own(batch, name));
+  const empty = [...model.inputs, ...model.targets].filter((w) => !w.unread).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
 }
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);

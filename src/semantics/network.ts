@@ -449,7 +449,7 @@ class NetworkElaborator {
     const init = elaborateAs(m.init, this.statement(state, family, name), shape, `the starting value of ${name}`);
     this.variables.push({ name, shape, rank, ...(family ? { index: family.index } : {}) });
     this.bindValue(state, name, { what: "var", shape, make: (member) => symbol(name, "var", shape, member), ...(family ? { family } : {}) });
-    return init ? [{ kind: "var", name, shape, rank, init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
+    return init ? [{ kind: "var", name, shape, rank, init, ast: m.init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
   }
   private assign(m: Assignment, state: LayerState): readonly TypedStatement[] {
     const name = m.name.name;
@@ -466,7 +466,7 @@ class NetworkElaborator {
       return [];
     }
     const value = elaborateAs(m.value, this.statement(state, variable, name), variable.shape, `what ${name} becomes`);
-    return value ? [{ kind: "assign", name, value, span: m.name.span, ...(variable.index === undefined ? {} : { index: variable.index }) }] : [];
+    return value ? [{ kind: "assign", name, value, ast: m.value, span: m.name.span, ...(variable.index === undefined ? {} : { index: variable.index }) }] : [];
   }
   private objective(m: ObjectiveDeclaration, state: LayerState): readonly TypedStatement[] {
     if (!this.claim(m.name.name, m.name.span, state)) return [];
@@ -492,7 +492,7 @@ class NetworkElaborator {
     if (!type) return [];
     const value = elaborateAs(m.value, this.statement(state, undefined, name), type.shape, `output ${name}`);
     this.outputs.set(name, { kind: "value", what: "output", shape: type.shape, make: () => symbol(name, "var", type.shape) });
-    return value ? [{ kind: "output", name, type, value, span: m.name.span }] : [];
+    return value ? [{ kind: "output", name, type, value, ast: m.value, span: m.name.span }] : [];
   }
   private layer(m: LayerDeclaration): readonly TypedStatement[] {
     const state: LayerState = { scope: new Scope(this.root.scope), params: [], lets: [], counters: new Map() };

@@ -187,6 +187,16 @@ describe("a run that cannot go on", () => {
     expect(existsSync(out)).toBe(false);
     await expectDataError(() => evaluate(t.engine, t.model, t.data.test, 16), "no extra");
   });
+  it("needs no data for a target that nothing reads", async () => {
+    const idle = (spec: string): string => spec.replace("target code", "target label: class[3]\n  target code");
+    const t = await trainingOf(idle(smallSpec()));
+    expect(t.model.targets.map((w) => [w.name, w.unread])).toEqual([["label", true], ["code", undefined]]);
+    expect((await run(t, temporaryFolder(), { steps: 7 })).loss).toBeGreaterThan(0);
+    // A let, a value on the way and a metric are ways to read it.
+    for (const reading of [smallSpec().replace("mse(estimate, code)", "mse(estimate, code) + 0.001*total(w)").replace("output", "let w = label^2\n  output"), smallSpec(undefined, "metric accuracy(scores, label)").replace("output", "output scores: real[3] = x[1..3]\n  output")]) {
+      await expectDataError(async () => run(await trainingOf(idle(reading)), temporaryFolder()), "data sparse_codes has nothing for label");
+    }
+  });
   it("with a value that is not positive where it must be is refused before anything is written", async () => {
     const [t, out] = [await trainingOf(smallSpec()), join(temporaryFolder(), "run")];
     const weights = { ...initialise(t.model.parameters, 1), ...(await t.engine.parameters()), "ista.2.threshold": { shape: [], data: Float32Array.of(-0.5) } };

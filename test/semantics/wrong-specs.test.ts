@@ -34,6 +34,16 @@ describe("wrong specs", () => {
       layer l repeat 1 { step s { minimize 0.5*sum(k) sq_norm(Z[k] - H[k]*X) by gradient(rate: g[k]) then softmax(a[k], over: k)*Z[k] } } output z: real[d, n] = sum(k) Z[k] }`;
     expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
   });
+  const taught = (members: string): string => `network N { dim d = 4 input x: real[d] target y: real[d] target c: class[3] param W: real[d, d] var Z: real[d] = W*x ${members} output o: real[d] = Z }`;
+  it.each(["Z = Z + ⟦y⟧", "let g = total(y) ⟦Z⟧ = g*Z", "layer l repeat 2 { Z = Z + ⟦y⟧ }", "layer l repeat 2 { step s { minimize 0.5*sq_norm(Z - ⟦y⟧) by gradient(rate: 0.1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: total(⟦y⟧)) } }", "var Y: real[d] = 2*⟦y⟧ Z = Z + Y", "Z = ⟦c⟧*Z"])(
+    "a target does not reach an output: %s", (members) => {
+      const { text, marks } = marked(taught(members));
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR4001", marks[0]]]);
+    });
+  it.each(["objective fit: minimize sq_norm(Z - y)", "var Y: real[d] = 2*y train { data mnist loss mse(Z, Y) }", "layer l repeat 1 { step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) } } var Y: real[d] = y"])(
+    "a target may stand in what outputs are not computed from: %s", (members) => {
+      expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
+    });
   it("finds every error of a file in one run, sorted by place", () => {
     const text = "network N { dim d = 3 input X: real[d] param W: real[d, e] var Z: real[d] = Y layer l repeat 1 { step s { minimize sq_norm(Q*Z) by gradient(rate: 0.1) } } output z: real[d] = Z }";
     const { diagnostics } = compile(text, { file: "spec.srr" }, memoryHost);
