@@ -368,6 +368,10 @@ class NetworkElaborator {
     if (m.positive && !shape.every(isOne)) this.reporter.report(misplaced({ what: "positive", where: `on ${showShape(shape, this.context(state))}`, hint: "only scalars are kept positive" }, at(m.name.span)));
     if (m.shared && !inLayer) this.reporter.report(misplaced({ what: "shared", where: "outside of a layer", hint: "a network's own parameter is one for all layers" }, at(m.name.span)));
     const init = this.init(m, shape, rank, this.statement(state, family), state);
+    if (m.positive && shape.every(isOne) && !startsAboveZero(init, (e) => this.numberOf(e))) {
+      const [place, what] = m.init ? [m.init.span, `init ${init.kind}`] : [m.name.span, `param ${name}`];
+      this.reporter.report(wrongArguments({ fn: what, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, at(place)));
+    }
     const alias = m.alias && this.alias(m.alias.pattern, m.alias.axes, m.alias.span, state);
     state.params.push({
       name, shape, rank, fixed: m.fixed, shared: m.shared, positive: m.positive, captured: false, init, span: m.name.span,
@@ -380,7 +384,8 @@ class NetworkElaborator {
     if (!e) return m.fixed ? { kind: "file" } : rank === 2 ? { kind: "kaiming_uniform", a: Math.sqrt(5) } : { kind: "zeros" };
     const name = e.kind === "call" ? e.callee.name : e.kind === "name" ? e.name : "";
     const args = e.kind === "call" ? e.args : [];
-    const fallback: TypedInit = { kind: "zeros" };
+    // What is reported already fits every parameter.
+    const fallback: TypedInit = { kind: "file" };
     const fault = (problem: string, usage?: string): TypedInit => {
       this.reporter.report(wrongArguments({ fn: `init ${name}`, problem, usage }, at(e.span)));
       return fallback;
@@ -397,7 +402,7 @@ class NetworkElaborator {
     const none = (kind: "zeros" | "ones" | "orthonormal" | "xavier_uniform"): TypedInit => (args.length > 0 ? fault("it takes no arguments") : { kind });
     switch (name) {
       case "zeros": case "ones": case "orthonormal": case "xavier_uniform": return none(name);
-      case "constant": { const value = one1("value", undefined, "constant(0.1)"); return value === undefined ? fallback : m.positive && value <= 0 ? fault("a positive parameter starts above 0") : { kind: "constant", value }; }
+      case "constant": { const value = one1("value", undefined, "constant(0.1)"); return value === undefined ? fallback : { kind: "constant", value }; }
       case "normal": { const value = one1("std", undefined, "normal(0.02)"); return value === undefined ? fallback : value < 0 ? fault("a standard deviation is not negative") : { kind: "normal", value }; }
       case "uniform": { const value = one1("bound", undefined, "uniform(0.1)"); return value === undefined ? fallback : { kind: "uniform", value }; }
       case "identity": { const value = one1("scale", 1, "identity(scale: 1)"); return value === undefined ? fallback : { kind: "identity", value }; }
@@ -525,6 +530,15 @@ class NetworkElaborator {
       addParam: (p) => state.params.push(p), shapeOf: (over) => this.realShape(over.type, `the inner variable ${over.name.name}`),
     });
     return step ? [step] : [];
+  }
+}
+/** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
+function startsAboveZero(init: TypedInit, numberOf: (e: Expr) => number | undefined): boolean {
+  switch (init.kind) {
+    case "ones": case "file": return true;
+    case "constant": case "identity": return Math.fround(init.value) > 0;
+    case "from": return Math.fround(numberOf(init.value) ?? 1) > 0;
+    case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos2d": return false;
   }
 }
 function missing(name: string): never {

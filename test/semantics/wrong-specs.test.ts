@@ -44,6 +44,15 @@ describe("wrong specs", () => {
     "a target may stand in what outputs are not computed from: %s", (members) => {
       expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
     });
+  const positive = (member: string): string => `network N { dim d = 4 const c = 0 input x: real[d] ${member} output o: real[d] = t*x }`;
+  it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦constant(-1)⟧", "param t: real positive init ⟦constant(1e-60)⟧", "param t: real positive init ⟦identity(scale: 0)⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param t: real positive init ⟦from(2*c)⟧", "param t: real positive init ⟦zero⟧", "param ⟦t⟧: real positive"])(
+    "a positive parameter starts above 0: %s", (member) => {
+      const { text, marks } = marked(positive(member));
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
+    });
+  it.each(["ones", "identity", "constant(0.1)", "from(1 + c)"])("a positive parameter may start from %s", (init) => {
+    expect(compile(positive(`param t: real positive init ${init}`), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
   it("finds every error of a file in one run, sorted by place", () => {
     const text = "network N { dim d = 3 input X: real[d] param W: real[d, e] var Z: real[d] = Y layer l repeat 1 { step s { minimize sq_norm(Q*Z) by gradient(rate: 0.1) } } output z: real[d] = Z }";
     const { diagnostics } = compile(text, { file: "spec.srr" }, memoryHost);

@@ -26,6 +26,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2005", what: "an inverse of what is not square", text: step("minimize 0.5*sq_norm(inv(⟦A⟧)*y - x) by gradient(rate: 0.1)") },
   { code: "SRR2006", what: "too many arguments", text: step("minimize 0.5*⟦sq_norm(y - A*x, 2)⟧ by gradient(rate: 0.1)") },
   { code: "SRR2006", what: "a matrix below a fraction", text: step("minimize sq_norm(x/⟦x⟧) by gradient(rate: 0.1)") },
+  { code: "SRR2006", what: "a positive parameter that starts at 0", text: step("minimize 0.5*sq_norm(y - A*x) by gradient(rate: t)").replace("var x", "param ⟦t⟧: real positive var x") },
   { code: "SRR2007", what: "a division that leaves a remainder", text: "network N { dim H = 28, P = 5, n = ⟦H/P⟧ input X: real[n] output z: real[n] = X }" },
   { code: "SRR2007", what: "a size below 1", text: "network N { dim n = ⟦0⟧ input X: real[n] output z: real[n] = X }" },
   { code: "SRR2009", what: "an identity of no size", text: step("minimize 0.5*sq_norm(y - A*x) + trace(⟦I⟧) by gradient(rate: 0.1)") },
