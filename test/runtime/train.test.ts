@@ -1,5 +1,5 @@
 /** Whole runs on ONNX Runtime: they learn, stop, fail and go on as promised. */
-import { appendFileSync, existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, linkSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadCheckpoint } from "../../src/runtime/checkpoint.js";
@@ -94,6 +94,26 @@ describe("a training run", () => {
     for (const name of ["log.csv", "audit.csv"]) appendFileSync(join(out, name), "1");
     await run(await trainingOf(smallSpec()), out, { ...options, resume: true });
     expectSameRun(out, wholeOut);
+  });
+  it("leaves a file of the user's where it writes its own only when it audits", async () => {
+    const out = temporaryFolder();
+    const own = "ours,is,this\n1,2,3";
+    writeFileSync(join(out, "audit.csv"), own);
+    await run(await trainingOf(smallSpec()), out, { steps: 2 });
+    await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
+    expect(readFileSync(join(out, "audit.csv"), "utf8")).toBe(own);
+  });
+  it("replaces its log whole when it is resumed, so that a kill there leaves the old one", async () => {
+    const out = temporaryFolder();
+    await run(await trainingOf(smallSpec()), out, { steps: 2 });
+    // A second name of the old file's bytes: what is written in place changes it, what is put in its place does not.
+    linkSync(join(out, "log.csv"), join(out, "old"));
+    const before = readFileSync(join(out, "old"), "utf8");
+    writeFileSync(join(out, "log.csv.17.tmp"), "step,ep");
+    await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
+    expect(readFileSync(join(out, "old"), "utf8")).toBe(before);
+    expect(readFileSync(join(out, "log.csv"), "utf8").length).toBeGreaterThan(before.length);
+    expect(existsSync(join(out, "log.csv.17.tmp"))).toBe(false);
   });
   it("killed in its last evaluation, or after its row was written, is evaluated when it is resumed", async () => {
     const wholeOut = temporaryFolder();
