@@ -2,7 +2,7 @@
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { equalExpanded, expand } from "../calculus/expand.js";
-import { type Expr, number, renameFreeIndex, sameShape, substitute, subtract, symbolsOf, TooLarge } from "../expression/expr.js";
+import { type Expr, multiply, number, ones, renameFreeIndex, sameShape, substitute, subtract, symbolsOf, TooLarge, zero } from "../expression/expr.js";
 import { dimSymbol } from "../expression/dim.js";
 import { showExpr } from "../expression/print.js";
 import type { DerivedNetwork } from "../network/derived.js";
@@ -10,7 +10,7 @@ import { spreadLets } from "../network/lets.js";
 import type { Environment } from "../numeric/evaluate.js";
 import { relativeError } from "../numeric/matrix.js";
 import { storedShape } from "../network/weights.js";
-import type { TypedLayer, TypedLet, TypedNetwork, TypedStatement, TypedStep } from "../semantics/program.js";
+import type { TypedInit, TypedLayer, TypedLet, TypedNetwork, TypedParam, TypedStatement, TypedStep } from "../semantics/program.js";
 import { type Correspondence, correspond, type Paired, type Parameter, pairBy } from "./correspondence.js";
 import { inputDifferences, parameterDifferences, sizeDifferences } from "./diff-declarations.js";
 import { firstEvidence } from "./identities.js";
@@ -62,6 +62,8 @@ interface Item {
   readonly layer?: TypedLayer;
   readonly statement: Exclude<TypedStatement, TypedLayer>;
 }
+/** Where an expression stands: in a statement, or as a parameter's value. */
+type Place = Pick<Item, "place" | "layer"> & Partial<Pick<Item, "statement">>;
 function itemsOf(network: TypedNetwork): readonly Item[] {
   const read = (list: readonly TypedStatement[], layer?: TypedLayer): readonly Item[] => list.flatMap((s): readonly Item[] => {
     if (s.kind === "objective") return [];
@@ -148,6 +150,23 @@ function differenceTerm(a: Expr, b: Expr): string | undefined {
   }
 }
 
+const isFixed = ({ built }: Parameter): boolean => !built.trainable && !built.captured;
+/** The value of a parameter that is drawn neither by chance nor from a file. */
+function startingExpression({ init, shape }: TypedParam): Expr | undefined {
+  switch (init.kind) {
+    case "zeros": return zero(shape);
+    case "ones": return ones(shape);
+    case "constant": return multiply(number(init.value), ones(shape));
+    case "from": return init.value;
+    default: return undefined;
+  }
+}
+function tellInit(init: TypedInit): string {
+  if (init.kind === "from") return `from(${showExpr(init.value)})`;
+  const [, ...options] = Object.entries(init);
+  return options.length === 0 ? init.kind : `${init.kind}(${options.map(([, value]) => String(value)).join(", ")})`;
+}
+
 class Comparer {
   readonly lemmas: LemmaGap[] = [];
   readonly differences: Difference[] = [];
@@ -166,10 +185,18 @@ class Comparer {
   run(): void {
     const { both, onlyA, onlyB } = pairItems(itemsOf(this.a.typed), itemsOf(this.b.typed));
     for (const [x, y] of both) this.item(x, y);
+    for (const [p, q] of this.names.parameters.both) if (isFixed(p) && isFixed(q)) this.fixed(p, q);
     for (const x of onlyA) this.plain(x.place, x.kind, "there", "not there");
     for (const y of onlyB) this.plain(y.place, y.kind, "not there", "there");
     this.loops(both);
     this.order(both);
+  }
+  /** Fixed parameters are part of the problem, unlike the values that learning starts from. */
+  private fixed(p: Parameter, q: Parameter): void {
+    if (storedShape(p.built).join() !== storedShape(q.built).join()) return;
+    const [a, b] = [p, q].map(({ declared }) => startingExpression(declared));
+    if (a && b) this.expressions(p, q, "value", a, b);
+    else this.plain(p.place, "value", tellInit(p.declared.init), tellInit(q.declared.init));
   }
   private note(place: string, part: string, a: string, b: string, more: Partial<Difference> = {}): void {
     this.differences.push({ place, part, a, b, ...more });
@@ -208,7 +235,7 @@ class Comparer {
       case "objective": return { reads: new Set() };
     }
   }
-  private expressions(x: Item, y: Item, part: string, ea: Expr | undefined, eb: Expr | undefined): void {
+  private expressions(x: Place, y: Place, part: string, ea: Expr | undefined, eb: Expr | undefined): void {
     const [a, b] = [ea && this.tellA(ea, x.layer), eb && this.tellB(eb, y.layer, innerName(x, y))];
     if (!a || !b) {
       if (a || b) this.note(x.place, part, a ? showExpr(a.named) : "none", b ? showExpr(b.named) : "none");
@@ -288,8 +315,8 @@ const depend = (v: Touched | undefined, w: Touched | undefined): boolean => {
   return on(v, w) || on(w, v);
 };
 /** The name after `over` is the step's own. */
-function innerName(x: Item, y: Item): readonly [string, string] | undefined {
-  const inner = ({ statement: s }: Item): string | undefined => (s.kind === "step" ? s.over?.name : undefined);
+function innerName(x: Place, y: Place): readonly [string, string] | undefined {
+  const inner = ({ statement: s }: Place): string | undefined => (s?.kind === "step" ? s.over?.name : undefined);
   const [to, from] = [inner(x), inner(y)];
   return from !== undefined && to !== undefined ? [from, to] : undefined;
 }

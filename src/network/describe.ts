@@ -5,6 +5,7 @@ import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
 import type { HostTensor, Init, ModelDescription, ParameterDescription, SpecSource, WireAxis, WireTensor } from "../runtime/contract.js";
 import { initialise, problemSeed } from "../runtime/random.js";
+import { dependencies, namesIn } from "./dependencies.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
 import { stored, storedShape } from "./weights.js";
 
@@ -107,6 +108,16 @@ function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<stri
   return Float64Array.from(evaluate(e, { dims, lookup }).data);
 }
 
+/** The names that a run reads: for the loss, for metrics, for what is captured. */
+function readInRuns(network: UnrolledNetwork): ReadonlySet<string> {
+  const given = (name: string): string => network.outputs.find((o) => o.name === name)?.value ?? name;
+  const metrics = (network.training?.metrics ?? []).flatMap((m) => [...m.positional, ...Object.values(m.named)].flatMap((v) => (typeof v === "object" ? [v.reference] : [])));
+  return dependencies(network, [
+    ...metrics.map(given), ...(network.loss ? [...namesIn(network.loss, network.lossNames, network.definitions)].map(given) : []),
+    ...network.statements.flatMap((s) => (s.capture === undefined ? [] : [s.target])),
+  ]);
+}
+
 export interface DescribeOptions {
   readonly compiler: string;
   readonly specHash: string;
@@ -116,13 +127,14 @@ export interface DescribeOptions {
 }
 export function describe(network: UnrolledNetwork, options: DescribeOptions): ModelDescription {
   const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network.batchDim);
+  const read = readInRuns(network);
   return {
     format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,
     ...(options.source ? { source: options.source } : {}),
     ...(options.preset === undefined ? {} : { preset: options.preset }),
     constants: Object.fromEntries([...network.dims, ...[...network.definitions].flatMap(([name, e]) => (e.kind === "number" ? [[name, e.value] as const] : []))]),
     seed: options.seed,
-    inputs: network.inputs.map(wire), targets: network.targets.map(wire), outputs: network.outputs.map(wire),
+    inputs: network.inputs.map(wire), targets: network.targets.map((t) => ({ ...wire(t), ...(read.has(t.name) ? {} : { unread: true }) })), outputs: network.outputs.map(wire),
     parameters: parameterDescriptions(network, options.seed),
     ...(network.training ? { training: network.training } : {}),
   };

@@ -1,10 +1,10 @@
 /** What can be wrong between a derived step and a network that runs. */
 import { declare } from "../diagnostics/declare.js";
 
-export const targetLeft = declare<{ name: string; step: string; where: string }>({
+export const targetLeft = declare<{ name: string; what: string; where: string }>({
   code: "SRR4001", severity: "error",
-  message: (p) => `${p.name} is known while the network is constructed or trained only, and the update of ${p.step} still needs it: ${p.where}`,
-  hint: () => "capture the part that needs it, or replace it by a lemma",
+  message: (p) => `${p.name} is known while the network is constructed or trained only, and ${p.what} needs it: ${p.where}`,
+  hint: () => "leave it to the loss, metrics and captures, or replace the part that needs it by a lemma",
 });
 export const batchMixed = declare<{ step: string; part: string }>({
   code: "SRR4002", severity: "error",

@@ -11,7 +11,10 @@ import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { prenormHole, type TypedLayer, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
+import type { Expression } from "../syntax/ast.js";
+import { firstUse } from "../syntax/names.js";
 import { mixesSamples } from "./batch-axis.js";
+import { dependencies, namesIn } from "./dependencies.js";
 import { spreadLets } from "./lets.js";
 import { batchMixed, captureInLoop, targetLeft, thenRequired, whenUndecided } from "./diagnostics.js";
 import { atRest, momentumFactor, type MomentumState } from "./momentum.js";
@@ -30,6 +33,8 @@ class Unroller {
   readonly outputs: UnrolledNetwork["outputs"][number][] = [];
   readonly outputNames = new Map<string, string>();
   current = new Map<string, string>();
+  /** The spec's statement that gives a value. */
+  private readonly origins = new Map<string, Exclude<TypedStatement, TypedLayer>>();
   private readonly used = new Map<string, number>();
   private readonly momenta = new Map<string, Momentum>();
   private readonly dims: ReadonlyMap<string, number>;
@@ -61,6 +66,23 @@ class Unroller {
     for (const s of this.network.statements) {
       if (s.kind === "layer") this.layer(s);
       else this.statement(s, { prefix: "", path: "", names: this.globals, layer: undefined, owner: undefined });
+    }
+    this.checkTargets();
+  }
+  /** Targets are known in training only: nothing that the outputs are computed from may read one. */
+  private checkTargets(): void {
+    const targets = this.network.targets.map((t) => t.name);
+    const needed = dependencies(this, this.outputs.map((o) => o.value));
+    const reported = new Set<TypedStatement>();
+    for (const { target, value, names } of this.statements) {
+      const origin = this.origins.get(target);
+      if (!needed.has(target) || !origin || reported.has(origin)) continue;
+      const read = namesIn(value, names, this.definitions);
+      const name = targets.find((t) => read.has(t));
+      if (name === undefined) continue;
+      reported.add(origin);
+      const place = writtenIn(origin).map((e) => firstUse(e, name)).find((span) => span !== undefined);
+      this.reporter.report(targetLeft({ name, what: tell(origin), where: showExpr(value) }, at(place ?? origin.span)));
     }
   }
 
@@ -134,6 +156,11 @@ class Unroller {
     }
   }
   private statement(s: Exclude<TypedStatement, TypedLayer>, scope: Scope): void {
+    const before = this.statements.length;
+    this.assign(s, scope);
+    for (const { target } of this.statements.slice(before)) this.origins.set(target, s);
+  }
+  private assign(s: Exclude<TypedStatement, TypedLayer>, scope: Scope): void {
     const qualified = (name: string): string => (scope.prefix ? `${scope.prefix}.${name}` : name);
     const path = (name: string): string => (scope.path ? `${scope.path}/${name}` : name);
     switch (s.kind) {
@@ -332,7 +359,7 @@ class Unroller {
       this.statements.push({ target: `${full}.captured`, value: this.spread(put(c.value), scope), path, names, numbers, ...family, capture: full });
     }
   }
-  /** After construction the network runs on single samples: no target and no mixing of samples may be left. */
+  /** After construction the network runs on single samples: no mixing of samples may be left. What a target stands in is faulted as such. */
   private checkSingleSamples(s: TypedStep, derivation: Derivation): void {
     const targets = new Set(this.network.targets.map((t) => t.name));
     const batch = this.network.batchDim;
@@ -343,15 +370,7 @@ class Unroller {
     ];
     for (const [e, span] of parts) {
       const spread = this.spreadDefinitions(e);
-      let named: string | undefined;
-      contains(spread, (x) => {
-        if (x.kind === "symbol" && targets.has(x.name)) named = x.name;
-        return named !== undefined;
-      });
-      if (named !== undefined) {
-        this.reporter.report(targetLeft({ name: named, step: s.name, where: showExpr(e) }, at(span)));
-        continue;
-      }
+      if (contains(spread, (x) => x.kind === "symbol" && targets.has(x.name))) continue;
       const mixed = batch === undefined ? undefined : mixesSamples(spread, batch);
       if (mixed) this.reporter.report(batchMixed({ step: s.name, part: showExpr(mixed) }, at(span)));
     }
@@ -381,6 +400,21 @@ interface Scope {
 }
 type Emit = (suffix: string, value: Expr, names: ReadonlyMap<string, string>, more?: Partial<UnrolledStatement>) => string;
 class Unknown extends Error {}
+
+/** The expressions of a statement that its value is made of; captures are taken up by parameters. */
+function writtenIn(s: Exclude<TypedStatement, TypedLayer>): readonly Expression[] {
+  switch (s.kind) {
+    case "objective": return [];
+    case "var": case "assign": case "output": return [s.ast];
+    case "step": {
+      const { objective, surrogate, over, method, using, prenorm, then } = s.ast;
+      return [objective, over?.from, surrogate, ...method.args.map((a) => a.value), ...using.flatMap((u) => u.args.map((a) => a.value)), prenorm?.call, then].filter((e) => e !== undefined);
+    }
+  }
+}
+function tell(s: Exclude<TypedStatement, TypedLayer>): string {
+  return s.kind === "step" ? `the update of ${s.name}` : s.kind === "output" ? `output ${s.name}` : `the value of ${s.name}`;
+}
 
 const numbersOf = (scope: Scope): ReadonlyMap<string, number> => (scope.layer === undefined ? new Map() : new Map([["layer", scope.layer]]));
 function variableExpr(v: TypedVariable, name: string): Expr {

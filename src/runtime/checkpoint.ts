@@ -133,7 +133,8 @@ export function loadCheckpoint(folder: string, owner: Owner, say: (text: string)
 export const hasCheckpoint = (folder: string): boolean => (["last", "best"] as const).some((which) => existsSync(fileOf(folder, which)));
 /** What a killed run was writing when it died. */
 export function removeUnfinished(folder: string): void {
-  for (const name of readdirSync(folder)) if (/^(last|best)\.safetensors\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
+  const unfinished = new RegExp(`^(${Object.values(runFiles).map((name) => name.replaceAll(".", "\\.")).join("|")})\\.\\d+\\.tmp$`);
+  for (const name of readdirSync(folder)) if (unfinished.test(name)) rmSync(join(folder, name), { force: true });
 }
 export function loadBest(folder: string, owner: Owner): Checkpoint | undefined {
   const file = fileOf(folder, "best");

@@ -29,6 +29,8 @@ export interface WireTensor {
    * real is [batch], class[C] is [batch], token[V, n] is [batch, n]; where the spec has `dim m = batch`, real[d, m] is [batch, d].
    */
   readonly shape: readonly WireAxis[];
+  /** A target that neither the loss nor a metric nor a capture reads: data need not have it. */
+  readonly unread?: true;
 }
 
 /** How a parameter starts; the fans are resolved by the compiler. */

@@ -1,10 +1,10 @@
 /** The training loop: one for every engine. */
 import { audit, auditHeader, auditLines } from "./audit.js";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 // An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
 import { setImmediate as turn } from "node:timers/promises";
-import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, type Progress } from "./checkpoint.js";
+import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
 import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
@@ -71,22 +71,24 @@ const clock = (seconds: number): string => (seconds < 60 ? `${Math.ceil(seconds)
 const showMetrics = (e: Evaluation): string => [e.loss === undefined ? "" : `loss ${e.loss.toFixed(4)}`, ...Object.entries(e.metrics).map(([k, v]) => `${k} ${v.toFixed(4)}`)].filter(Boolean).join(", ");
 
 /** A failing disk in words; what was saved before it stays. */
-function onDisk(what: string, write: () => void): void {
+function onDisk(what: string, write: () => unknown): void {
   try {
     write();
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw new DataError(`cannot write ${what}: ${(error as NodeJS.ErrnoException).code ?? String(error)}; what was saved before is untouched`);
   }
 }
 /** Begins a file of rows, or keeps those of its whole rows that the last checkpoint knows: what a killed run wrote after it is taken anew. */
 function beginRows(file: string, header: string, keep: (cells: readonly string[]) => boolean): void {
   const rows = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(1, -1) : [];
-  writeFileSync(file, [header.trimEnd(), ...rows.filter((r) => keep(r.split(","))), ""].join("\n"));
+  writeAtomically(file, Buffer.from([header.trimEnd(), ...rows.filter((r) => keep(r.split(","))), ""].join("\n")));
 }
-/** Before anything is written: an engine would miss it only in the midst of its first step. */
-function checkFilled(model: ModelDescription, data: DataSet): void {
+const isOurs = (file: string, header: string): boolean => existsSync(file) && readFileSync(file, "utf8").startsWith(header);
+/** Before anything is written or computed: what is missing would be noticed in the midst of the first step, or of the last evaluation. */
+export function checkFilled(model: ModelDescription, data: DataSet): void {
   const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
-  const empty = [...model.inputs, ...model.targets].map((w) => w.name).filter((name) => !own(batch, name));
+  const empty = [...model.inputs, ...model.targets].filter((w) => !w.unread).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
 }
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
@@ -158,7 +160,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   // Always of the same samples, so that the numbers of different steps can be compared.
   const audited = options.auditEvery === undefined ? undefined
     : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, Random.named(evaluationSeed, "feed"));
-  if (audited || existsSync(auditFile)) onDisk(auditFile, () => beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
+  onDisk(auditFile, () => (audited || isOurs(auditFile, auditHeader)) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
   const writeAudit = async (step: number): Promise<void> => {
     if (!audited) return;
     const lines = auditLines(step, await audit(engine, audited));

@@ -2,10 +2,11 @@
 import { at } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, isOne, one, solveDim } from "../expression/dim.js";
 import {
-  add, apply, colsOf, dependsOnIndex, divide, type Expr, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
-  number, ones, power, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
+  add, apply, colsOf, dependsOnIndex, divide, type Expr, freeIndices, hadamard, identity, indexSum, type IndexTerm, inverse, isScalar, multiply, negate,
+  number, ones, power, renameFreeIndex, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
 } from "../expression/expr.js";
 import { type FunctionName, functionRow, isFunctionName, type Options, type OptionValue, publicFunctionNames, type Shape } from "../expression/functions.js";
+import { firstUse } from "../syntax/names.js";
 import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../syntax/ast.js";
 import {
   dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
@@ -41,8 +42,20 @@ export const strip = (e: Expression): Expression => (e.kind === "group" ? strip(
 
 /** The value in its final shape; undefined if something was wrong (and reported). */
 export function elaborate(e: Expression, context: Context, expected?: Shape): Expr | undefined {
-  const result = visit(e, context);
-  return result && settle(result, e, context, expected);
+  const { running, ...inside } = context;
+  const result = visit(e, inside);
+  const value = result && settle(result, e, inside, expected);
+  return value && running ? checkIndices(value, e, inside, running) : value;
+}
+/** A statement gives one value, or one for each member of its own family: no other index may stand free in it. One that does becomes a member, so that later uses are not faulted too. */
+function checkIndices(value: Expr, e: Expression, context: Context, running: readonly string[]): Expr {
+  let closed = value;
+  for (const name of freeIndices(value)) {
+    if (running.includes(name)) continue;
+    closed = renameFreeIndex(closed, name, { kind: "number", value: 1 });
+    context.reporter.report(familyMisuse({ name: `the index ${name}`, problem: "runs nowhere here", hint: `sum over it: sum(${name}) …, or take one member by its number` }, at(firstUse(e, name) ?? e.span)));
+  }
+  return closed;
 }
 function settle(result: Elaborated, e: Expression, context: Context, expected?: Shape): Expr | undefined {
   if ("flexible" in result) {

@@ -142,6 +142,10 @@ class NetworkElaborator {
     if (statement === undefined) return base;
     return { ...base, place: { statement, counters: state.counters, add: (p) => state.params.push(p) } };
   }
+  /** Of an expression that gives a value, or one for each member of the family that is declared. */
+  private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
+    return { ...this.context(state, name), running: family?.index === undefined ? [] : [family.index] };
+  }
   private environment(): Environment {
     return {
       dims: (s) => this.dims.numberOf(s) ?? missing(s),
@@ -308,11 +312,10 @@ class NetworkElaborator {
         this.bindValue(state, name, { what: "let", shape: scalarShape, make: () => symbol(name, "let", scalarShape) });
         continue;
       }
-      const value = elaborate(override && typeof override.value !== "number" ? override.value : d.value, this.context(state, name));
+      const value = elaborate(override && typeof override.value !== "number" ? override.value : d.value, this.statement(state, family, name));
       if (!value) {
         // Already reported: later uses get something that fits a scalar, so that one mistake is one message.
         state.scope.bind(name, { kind: "value", what: "let", shape: scalarShape, make: () => symbol(name, "let", scalarShape), ...(family ? { family } : {}) });
-        this.poisoned.add(name);
         continue;
       }
       const kept = isScalar(value) && !contains(value, (x) => x.kind === "symbol" && (x.role === "var" || x.role === "input"));
@@ -327,8 +330,6 @@ class NetworkElaborator {
       });
     }
   }
-  /** Names whose declaration failed. */
-  private readonly poisoned = new Set<string>();
 
   private input(m: InputDeclaration, state: LayerState): void {
     const name = m.name.name;
@@ -366,7 +367,11 @@ class NetworkElaborator {
     const { shape, rank } = type;
     if (m.positive && !shape.every(isOne)) this.reporter.report(misplaced({ what: "positive", where: `on ${showShape(shape, this.context(state))}`, hint: "only scalars are kept positive" }, at(m.name.span)));
     if (m.shared && !inLayer) this.reporter.report(misplaced({ what: "shared", where: "outside of a layer", hint: "a network's own parameter is one for all layers" }, at(m.name.span)));
-    const init = this.init(m, shape, rank, state);
+    const init = this.init(m, shape, rank, this.statement(state, family), state);
+    if (m.positive && shape.every(isOne) && !startsAboveZero(init, (e) => this.numberOf(e))) {
+      const [place, what] = m.init ? [m.init.span, `init ${init.kind}`] : [m.name.span, `param ${name}`];
+      this.reporter.report(wrongArguments({ fn: what, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, at(place)));
+    }
     const alias = m.alias && this.alias(m.alias.pattern, m.alias.axes, m.alias.span, state);
     state.params.push({
       name, shape, rank, fixed: m.fixed, shared: m.shared, positive: m.positive, captured: false, init, span: m.name.span,
@@ -374,12 +379,13 @@ class NetworkElaborator {
     });
     this.bindValue(state, name, { what: "param", shape, make: (member) => symbol(name, "param", shape, member), ...(family ? { family } : {}) });
   }
-  private init(m: ParamDeclaration, shape: Shape, rank: number, state: LayerState): TypedInit {
+  private init(m: ParamDeclaration, shape: Shape, rank: number, statement: Context, state: LayerState): TypedInit {
     const e = m.init && strip(m.init);
     if (!e) return m.fixed ? { kind: "file" } : rank === 2 ? { kind: "kaiming_uniform", a: Math.sqrt(5) } : { kind: "zeros" };
     const name = e.kind === "call" ? e.callee.name : e.kind === "name" ? e.name : "";
     const args = e.kind === "call" ? e.args : [];
-    const fallback: TypedInit = { kind: "zeros" };
+    // What is reported already fits every parameter.
+    const fallback: TypedInit = { kind: "file" };
     const fault = (problem: string, usage?: string): TypedInit => {
       this.reporter.report(wrongArguments({ fn: `init ${name}`, problem, usage }, at(e.span)));
       return fallback;
@@ -396,7 +402,7 @@ class NetworkElaborator {
     const none = (kind: "zeros" | "ones" | "orthonormal" | "xavier_uniform"): TypedInit => (args.length > 0 ? fault("it takes no arguments") : { kind });
     switch (name) {
       case "zeros": case "ones": case "orthonormal": case "xavier_uniform": return none(name);
-      case "constant": { const value = one1("value", undefined, "constant(0.1)"); return value === undefined ? fallback : m.positive && value <= 0 ? fault("a positive parameter starts above 0") : { kind: "constant", value }; }
+      case "constant": { const value = one1("value", undefined, "constant(0.1)"); return value === undefined ? fallback : { kind: "constant", value }; }
       case "normal": { const value = one1("std", undefined, "normal(0.02)"); return value === undefined ? fallback : value < 0 ? fault("a standard deviation is not negative") : { kind: "normal", value }; }
       case "uniform": { const value = one1("bound", undefined, "uniform(0.1)"); return value === undefined ? fallback : { kind: "uniform", value }; }
       case "identity": { const value = one1("scale", 1, "identity(scale: 1)"); return value === undefined ? fallback : { kind: "identity", value }; }
@@ -422,7 +428,7 @@ class NetworkElaborator {
       case "from": {
         const [arg] = args;
         if (!arg || args.length !== 1) return fault("it takes one expression", "from(A')");
-        const value = elaborateAs(arg.value, this.context(state), shape, `the initial value of ${m.name.name}`);
+        const value = elaborateAs(arg.value, statement, shape, `the initial value of ${m.name.name}`);
         return value ? { kind: "from", value } : fallback;
       }
       default: {
@@ -457,10 +463,10 @@ class NetworkElaborator {
     const type = this.realShape(m.type, `var ${name}`);
     if (!type || family === null) return [];
     const { shape, rank } = type;
-    const init = elaborateAs(m.init, this.context(state, name), shape, `the starting value of ${name}`);
+    const init = elaborateAs(m.init, this.statement(state, family, name), shape, `the starting value of ${name}`);
     this.variables.push({ name, shape, rank, ...(family ? { index: family.index } : {}) });
     this.bindValue(state, name, { what: "var", shape, make: (member) => symbol(name, "var", shape, member), ...(family ? { family } : {}) });
-    return init ? [{ kind: "var", name, shape, rank, init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
+    return init ? [{ kind: "var", name, shape, rank, init, ast: m.init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
   }
   private assign(m: Assignment, state: LayerState): readonly TypedStatement[] {
     const name = m.name.name;
@@ -476,12 +482,12 @@ class NetworkElaborator {
       this.reporter.report(familyMisuse({ name, problem: "is a family; all its members are assigned at once", hint: `${name}[${variable.index}] = …` }, at(m.name.span)));
       return [];
     }
-    const value = elaborateAs(m.value, this.context(state, name), variable.shape, `what ${name} becomes`);
-    return value ? [{ kind: "assign", name, value, span: m.name.span, ...(variable.index === undefined ? {} : { index: variable.index }) }] : [];
+    const value = elaborateAs(m.value, this.statement(state, variable, name), variable.shape, `what ${name} becomes`);
+    return value ? [{ kind: "assign", name, value, ast: m.value, span: m.name.span, ...(variable.index === undefined ? {} : { index: variable.index }) }] : [];
   }
   private objective(m: ObjectiveDeclaration, state: LayerState): readonly TypedStatement[] {
     if (!this.claim(m.name.name, m.name.span, state)) return [];
-    const value = elaborateScalar(m.value, this.context(state), "an objective");
+    const value = elaborateScalar(m.value, this.statement(state), "an objective");
     if (!value) {
       this.bindValue(state, m.name.name, { what: "objective", shape: scalarShape, make: () => symbol(m.name.name, "const", scalarShape) });
       return [];
@@ -501,9 +507,9 @@ class NetworkElaborator {
     }
     const type = this.valueType(m.type, false);
     if (!type) return [];
-    const value = elaborateAs(m.value, this.context(state, name), type.shape, `output ${name}`);
+    const value = elaborateAs(m.value, this.statement(state, undefined, name), type.shape, `output ${name}`);
     this.outputs.set(name, { kind: "value", what: "output", shape: type.shape, make: () => symbol(name, "var", type.shape) });
-    return value ? [{ kind: "output", name, type, value, span: m.name.span }] : [];
+    return value ? [{ kind: "output", name, type, value, ast: m.value, span: m.name.span }] : [];
   }
   private layer(m: LayerDeclaration): readonly TypedStatement[] {
     const state: LayerState = { scope: new Scope(this.root.scope), params: [], lets: [], counters: new Map() };
@@ -536,6 +542,15 @@ class NetworkElaborator {
       addParam: (p) => state.params.push(p), shapeOf: (over) => this.realShape(over.type, `the inner variable ${over.name.name}`),
     });
     return step ? [step] : [];
+  }
+}
+/** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
+function startsAboveZero(init: TypedInit, numberOf: (e: Expr) => number | undefined): boolean {
+  switch (init.kind) {
+    case "ones": case "file": return true;
+    case "constant": case "identity": return Math.fround(init.value) > 0;
+    case "from": return Math.fround(numberOf(init.value) ?? 1) > 0;
+    case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos2d": return false;
   }
 }
 function missing(name: string): never {

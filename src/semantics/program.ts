@@ -7,7 +7,7 @@ import type { Dim } from "../expression/dim.js";
 import type { Expr } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import type { PlainCall, TrainingProgram } from "../runtime/contract.js";
-import type { StepDeclaration } from "../syntax/ast.js";
+import type { Expression, StepDeclaration } from "../syntax/ast.js";
 
 export interface TypedProgram {
   readonly networks: readonly TypedNetwork[];
@@ -149,12 +149,13 @@ export interface TypedStep {
 /** The symbol in `prenorm.call` that stands for F's argument (role "hole"). */
 export const prenormHole = "·";
 
+/** `ast`: as it is written, for places. */
 export type TypedStatement =
   | TypedStep
-  | { readonly kind: "var"; readonly name: string; readonly index?: string; readonly shape: Shape; readonly rank: number; readonly init: Expr; readonly span: Span }
-  | { readonly kind: "assign"; readonly name: string; readonly index?: string; readonly value: Expr; readonly span: Span }
+  | { readonly kind: "var"; readonly name: string; readonly index?: string; readonly shape: Shape; readonly rank: number; readonly init: Expr; readonly ast: Expression; readonly span: Span }
+  | { readonly kind: "assign"; readonly name: string; readonly index?: string; readonly value: Expr; readonly ast: Expression; readonly span: Span }
   | { readonly kind: "objective"; readonly name: string; readonly sense: "minimize" | "maximize"; readonly value: Expr; readonly span: Span }
-  | { readonly kind: "output"; readonly name: string; readonly type: TypedValue; readonly value: Expr; readonly span: Span }
+  | { readonly kind: "output"; readonly name: string; readonly type: TypedValue; readonly value: Expr; readonly ast: Expression; readonly span: Span }
   | TypedLayer;
 
 export interface TypedLayer {

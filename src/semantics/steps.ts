@@ -23,6 +23,9 @@ export interface StepContext {
 }
 const methods: readonly MethodName[] = ["gradient", "proximal_gradient", "proximal", "exact"];
 
+/** Where these indices run. */
+const under = (context: Context, ...indices: readonly (string | undefined)[]): Context => ({ ...context, running: indices.filter((i) => i !== undefined) });
+
 export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | undefined {
   const { context } = sc;
   const { reporter } = context;
@@ -40,7 +43,7 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
       const index = s.over.index?.name;
       const binding = index === undefined ? undefined : context.scope.find(index);
       const innerName = s.over.name.name;
-      const from = elaborateAs(s.over.from, context, shape, `the start of ${innerName}`);
+      const from = elaborateAs(s.over.from, under(context, index), shape, `the start of ${innerName}`);
       if (from) over = { name: innerName, shape, from, ...(index === undefined ? {} : { index }) };
       scope.bind(innerName, {
         kind: "value", what: "variable", shape, make: (member) => symbol(innerName, "var", shape, member),
@@ -49,17 +52,19 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
     }
   }
   const { place: _none, ...plain } = inside;
-  const objective = elaborateScalar(s.objective, plain, "an objective");
-  const surrogate = s.surrogate && elaborateScalar(s.surrogate, plain, "a surrogate");
-  const method = elaborateMethod(s.method, plain);
-  const when = s.when && elaborateScalar(s.when, plain, "a condition");
+  // One update is for each member of a family, of its own index.
+  const update = under(plain, variable?.index, s.over?.index?.name);
+  const objective = elaborateScalar(s.objective, update, "an objective");
+  const surrogate = s.surrogate && elaborateScalar(s.surrogate, update, "a surrogate");
+  const method = elaborateMethod(s.method, plain, update);
+  const when = s.when && elaborateScalar(s.when, under(plain), "a condition");
   const captures = s.captures.flatMap((c) => {
     const index = c.index?.name;
     if (index !== undefined && context.scope.find(index)?.kind !== "index") {
       reporter.report(unknownName({ name: index, what: "index", near: nearest(index, context.scope.names()) }, at((c.index ?? c).span)));
       return [];
     }
-    const value = elaborate(c.value, plain);
+    const value = elaborate(c.value, under(plain, index));
     if (!value) return [];
     const captureName = c.name.name;
     if (scope.find(captureName)) { reporter.report(duplicateName({ name: captureName }, at(c.name.span))); return []; }
@@ -78,10 +83,10 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
   const using = s.using.flatMap((u) => elaborateUse(u, sc.lemmas, plain) ?? []);
   const place = context.place && { ...context.place, statement: name };
   const making: Context = place ? { ...inside, place } : inside;
-  const prenorm = s.prenorm && variable ? elaboratePrenorm(s.prenorm, variable, making) : undefined;
+  const prenorm = s.prenorm && variable ? elaboratePrenorm(s.prenorm, variable, under(making, variable.index)) : undefined;
   const optimised = over ?? variable;
-  const then = s.then && variable ? elaborateAs(s.then, making, variable.shape, `what ${variable.name} becomes`) : undefined;
-  const expect = s.expect && optimised ? elaborateAs(s.expect, plain, optimised.shape, "the expected update") : undefined;
+  const then = s.then && variable ? elaborateAs(s.then, under(making, variable.index), variable.shape, `what ${variable.name} becomes`) : undefined;
+  const expect = s.expect && optimised ? elaborateAs(s.expect, under(plain, optimised.index), optimised.shape, "the expected update") : undefined;
   const failed = reporter.diagnostics.slice(before).some((d) => d.severity === "error");
   if (failed || !objective || !method || !variable) return undefined;
   return {
@@ -105,7 +110,8 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
   }
 }
 
-function elaborateMethod(m: MethodCall, context: Context): TypedMethod | undefined {
+/** `update`: where the step size and the momentum stand. */
+function elaborateMethod(m: MethodCall, context: Context, update: Context): TypedMethod | undefined {
   const { reporter } = context;
   const name = methods.find((x) => x === m.name.name);
   if (!name) {
@@ -130,7 +136,7 @@ function elaborateMethod(m: MethodCall, context: Context): TypedMethod | undefin
       continue;
     }
     if (option === "rate") {
-      rate = elaborateScalar(a.value, context, "a step size");
+      rate = elaborateScalar(a.value, update, "a step size");
       failed ||= !rate;
       const n = rate && context.numberOf?.(rate);
       if (n !== undefined && n < 0) fail(`has a negative step size, ${n}`, a.value.span);
@@ -143,7 +149,7 @@ function elaborateMethod(m: MethodCall, context: Context): TypedMethod | undefin
       const inner = strip(a.value);
       if (inner.kind === "name" && (inner.name === "none" || inner.name === "nesterov" || inner.name === "fista") && !context.scope.find(inner.name)) momentum = { kind: inner.name };
       else {
-        const value = elaborateScalar(a.value, context, "momentum");
+        const value = elaborateScalar(a.value, update, "momentum");
         if (value) momentum = { kind: "scalar", value };
         else failed = true;
       }

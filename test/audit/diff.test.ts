@@ -42,6 +42,19 @@ describe("diff", () => {
     const doubled = lasso("minimize sq_norm(y - A*x) + 2*lambda*norm1(x) by proximal_gradient(rate: eta/2)");
     expect(diff(ista, doubled)).toMatchObject({ verdict: "same" });
   });
+  it("compares the values of fixed parameters, which are part of the problem, not those that learning starts from", () => {
+    const held = (init: string): string => ista.replace("param A: real[m, q]", `const c = 2 param S: real[m, m] fixed init identity param A: real[m, q] fixed init ${init}`);
+    const [first] = diff(held("from(ones(m)*ones(q)')"), held("from(2*ones(m)*ones(q)')")).differences;
+    expect(first).toMatchObject({ place: "A", part: "value", a: "ones(m)*ones(q)'", b: "2*ones(m)*ones(q)'" });
+    for (const [a, b] of [["from(2*S*ones(m)*ones(q)')", "from(c*S*ones(m)*ones(q)')"], ["ones", "from(ones(m)*ones(q)')"], ["constant(2)", "from(c*ones(m)*ones(q)')"], ["normal(0.1)", "normal(0.1)"], ["orthonormal", "orthonormal"]] as const) {
+      expect(diff(held(a), held(b)), `${a}, ${b}`).toMatchObject({ verdict: "same", differences: [] });
+    }
+    expect(diff(held("normal(0.1)"), held("normal(0.2)")).differences).toEqual([{ place: "A", part: "value", a: "normal(0.1)", b: "normal(0.2)" }]);
+    expect(diff(held("orthonormal"), held("ones")).verdict).toBe("different");
+    expect(diff(held("ones"), held("ones").replace("fixed init identity", "fixed init identity(scale: 2)")).differences).toEqual([{ place: "S", part: "value", a: "identity(1)", b: "identity(2)" }]);
+    const learned = (init: string): string => held(init).replace("real[m, q] fixed", "real[m, q]");
+    expect(diff(learned("ones"), learned("zeros")).verdict).toBe("same");
+  });
   it("names the lemma up to which two networks are the same", () => {
     const without = crate.replace("orthonormal(U: U), unit_decay, free_output(U: U, W: W, b: b)", "orthonormal(U: U), unit_decay");
     const report = diff(crate, without);

@@ -1,5 +1,5 @@
 /** Building a network from data: weights, checkpoint, and a model of them that runs on single samples in both runtimes. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -54,6 +54,13 @@ describe("crate-compile construct", () => {
       before = Z;
       Z = matrix(2, m, (i, j) => (v[i]?.[j] ?? 0) - 0.1 * (M[i]?.reduce((sum, c, k) => sum + c * (v[k]?.[j] ?? 0), 0) ?? 0));
     });
+  });
+  it("says what the data lacks before it builds", async () => {
+    const spec = join(out, "unmeasured.srr");
+    writeFileSync(spec, example("redunet").replace("target label", "target wanted: real[d, m]\n  target label").replace("metric nearest", "metric mse(features, wanted), nearest"));
+    const folder = join(out, "unmeasured");
+    await expect(construct(spec, { out: folder, set: ["L=2"] })).rejects.toThrow("data gaussians has nothing for wanted");
+    expect(existsSync(folder)).toBe(false);
   });
   it("refuses a network without captures", async () => {
     await expect(construct("examples/crate.srr", { out, preset: "mnist" })).rejects.toThrow(/no capture/);

@@ -1,5 +1,5 @@
 /** Whole runs on ONNX Runtime: they learn, stop, fail and go on as promised. */
-import { appendFileSync, existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, linkSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadCheckpoint } from "../../src/runtime/checkpoint.js";
@@ -95,6 +95,26 @@ describe("a training run", () => {
     await run(await trainingOf(smallSpec()), out, { ...options, resume: true });
     expectSameRun(out, wholeOut);
   });
+  it("leaves a file of the user's where it writes its own only when it audits", async () => {
+    const out = temporaryFolder();
+    const own = "ours,is,this\n1,2,3";
+    writeFileSync(join(out, "audit.csv"), own);
+    await run(await trainingOf(smallSpec()), out, { steps: 2 });
+    await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
+    expect(readFileSync(join(out, "audit.csv"), "utf8")).toBe(own);
+  });
+  it("replaces its log whole when it is resumed, so that a kill there leaves the old one", async () => {
+    const out = temporaryFolder();
+    await run(await trainingOf(smallSpec()), out, { steps: 2 });
+    // A second name of the old file's bytes: what is written in place changes it, what is put in its place does not.
+    linkSync(join(out, "log.csv"), join(out, "old"));
+    const before = readFileSync(join(out, "old"), "utf8");
+    writeFileSync(join(out, "log.csv.17.tmp"), "step,ep");
+    await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
+    expect(readFileSync(join(out, "old"), "utf8")).toBe(before);
+    expect(readFileSync(join(out, "log.csv"), "utf8").length).toBeGreaterThan(before.length);
+    expect(existsSync(join(out, "log.csv.17.tmp"))).toBe(false);
+  });
   it("killed in its last evaluation, or after its row was written, is evaluated when it is resumed", async () => {
     const wholeOut = temporaryFolder();
     await run(await trainingOf(smallSpec()), wholeOut, { steps: 8 });
@@ -129,7 +149,8 @@ describe("a training run", () => {
     expect(readFileSync(join(out, "log.csv"), "utf8")).toBe(before);
   });
   it("hears a signal though its engine computes in the same thread, and lets one through in evaluation", async () => {
-    const t = await trainingOf(smallSpec());
+    // What the engine gives has nothing to be measured.
+    const t = await trainingOf(smallSpec().replace("metric nmse(estimate, code)", ""));
     t.engine.trainStep = async () => ({ loss: 1 });
     t.engine.evaluate = async () => ({ loss: 1, outputs: {} });
     let asked = false;
@@ -137,9 +158,7 @@ describe("a training run", () => {
     expect((await run(t, temporaryFolder(), { steps: 24 }, quiet(() => asked))).stopped).toBe("interrupted");
     let turns = 0;
     setImmediate(() => { turns += 1; });
-    if (!t.model.training) throw new Error("no train block");
-    // What the engine gives has nothing to be measured.
-    await evaluate(t.engine, { ...t.model, training: { ...t.model.training, metrics: [] } }, t.data.test, 1);
+    await evaluate(t.engine, t.model, t.data.test, 1);
     expect(turns).toBe(1);
   });
   it("on digits with CRATE, interrupted and resumed, goes on to the bit", async () => {
@@ -186,6 +205,16 @@ describe("a run that cannot go on", () => {
     await expectDataError(() => run(t, out), "data sparse_codes has nothing for extra");
     expect(existsSync(out)).toBe(false);
     await expectDataError(() => evaluate(t.engine, t.model, t.data.test, 16), "no extra");
+  });
+  it("needs no data for a target that nothing reads", async () => {
+    const idle = (spec: string): string => spec.replace("target code", "target label: class[3]\n  target code");
+    const t = await trainingOf(idle(smallSpec()));
+    expect(t.model.targets.map((w) => [w.name, w.unread])).toEqual([["label", true], ["code", undefined]]);
+    expect((await run(t, temporaryFolder(), { steps: 7 })).loss).toBeGreaterThan(0);
+    // A let, a value on the way and a metric are ways to read it.
+    for (const reading of [smallSpec().replace("mse(estimate, code)", "mse(estimate, code) + 0.001*total(w)").replace("output", "let w = label^2\n  output"), smallSpec(undefined, "metric accuracy(scores, label)").replace("output", "output scores: real[3] = x[1..3]\n  output")]) {
+      await expectDataError(async () => run(await trainingOf(idle(reading)), temporaryFolder()), "data sparse_codes has nothing for label");
+    }
   });
   it("with a value that is not positive where it must be is refused before anything is written", async () => {
     const [t, out] = [await trainingOf(smallSpec()), join(temporaryFolder(), "run")];

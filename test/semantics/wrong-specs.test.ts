@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 import { declaredRows } from "../../src/diagnostics/declare.js";
 import { memoryHost } from "../support/build.js";
+import { marked } from "../support/marked.js";
 import { wrongSpecs } from "../support/wrong-specs.js";
 
 describe("wrong specs", () => {
@@ -18,6 +19,39 @@ describe("wrong specs", () => {
     const codes = [...declaredRows().keys()].filter((c) => /^SRR[234]/.test(c) && !elsewhere.has(c));
     expect(codes.length).toBeGreaterThan(30);
     expect(codes.filter((c) => !wrongSpecs.some((w) => w.code === c))).toEqual([]);
+  });
+  it.each([
+    "param H: real[d, d] init from(g[⟦k⟧]*ones(d)*ones(d)')", "let a = U[⟦k⟧]*U[k]'*X let b = a + X", "Z = g[⟦k⟧]*Z", "objective o: minimize g[⟦k⟧]*total(X)", "var Y: real[d, n] = ⟦k⟧*X",
+    "Z = Z + linear(g[⟦k⟧]*Z, d)", "layer l repeat 1 { step s { minimize g[⟦k⟧]*sq_norm(Z) by gradient(rate: 1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: g[⟦k⟧]) } }",
+    "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: 1) then g[⟦k⟧]*Z } }", "Z = softmax(g[⟦k⟧], over: k)*Z",
+  ])("an index runs in a sum or in its own family's declaration only: %s", (member) => {
+    const { text, marks } = marked(`network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2011", marks[0]]]);
+  });
+  it("a family has its own index in its value, its start, its steps and its captures", () => {
+    const text = `network N { dim d = 4, n = 3, K = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, d] param g[k]: real param H[k]: real[d, d] init from(g[k]*ones(d)*ones(d)')
+      let a[k] = g[k]^2 var Z[k]: real[d, n] = U[k]*X Z[k] = a[k]*Z[k]
+      layer l repeat 1 { step s { minimize 0.5*sum(k) sq_norm(Z[k] - H[k]*X) by gradient(rate: g[k]) then softmax(a[k], over: k)*Z[k] } } output z: real[d, n] = sum(k) Z[k] }`;
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
+  });
+  const taught = (members: string): string => `network N { dim d = 4 input x: real[d] target y: real[d] target c: class[3] param W: real[d, d] var Z: real[d] = W*x ${members} output o: real[d] = Z }`;
+  it.each(["Z = Z + ⟦y⟧", "let g = total(y) ⟦Z⟧ = g*Z", "layer l repeat 2 { Z = Z + ⟦y⟧ }", "layer l repeat 2 { step s { minimize 0.5*sq_norm(Z - ⟦y⟧) by gradient(rate: 0.1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: total(⟦y⟧)) } }", "var Y: real[d] = 2*⟦y⟧ Z = Z + Y", "Z = ⟦c⟧*Z"])(
+    "a target does not reach an output: %s", (members) => {
+      const { text, marks } = marked(taught(members));
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR4001", marks[0]]]);
+    });
+  it.each(["objective fit: minimize sq_norm(Z - y)", "var Y: real[d] = 2*y train { data mnist loss mse(Z, Y) }", "layer l repeat 1 { step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) } } var Y: real[d] = y"])(
+    "a target may stand in what outputs are not computed from: %s", (members) => {
+      expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
+    });
+  const positive = (member: string): string => `network N { dim d = 4 const c = 0 input x: real[d] ${member} output o: real[d] = t*x }`;
+  it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦constant(-1)⟧", "param t: real positive init ⟦constant(1e-60)⟧", "param t: real positive init ⟦identity(scale: 0)⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param t: real positive init ⟦from(2*c)⟧", "param t: real positive init ⟦zero⟧", "param ⟦t⟧: real positive"])(
+    "a positive parameter starts above 0: %s", (member) => {
+      const { text, marks } = marked(positive(member));
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
+    });
+  it.each(["ones", "identity", "constant(0.1)", "from(1 + c)"])("a positive parameter may start from %s", (init) => {
+    expect(compile(positive(`param t: real positive init ${init}`), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
   });
   it("finds every error of a file in one run, sorted by place", () => {
     const text = "network N { dim d = 3 input X: real[d] param W: real[d, e] var Z: real[d] = Y layer l repeat 1 { step s { minimize sq_norm(Q*Z) by gradient(rate: 0.1) } } output z: real[d] = Z }";

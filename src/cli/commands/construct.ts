@@ -9,6 +9,7 @@ import { prepare } from "../../runtime/prepare.js";
 import { Random, startingValues } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
 import { modelCommand } from "../../runtime/source.js";
+import { checkFilled } from "../../runtime/train.js";
 import { weightNotes } from "../../runtime/weights.js";
 import { evaluateGraph } from "../../tensor/evaluate-graph.js";
 import { graphOf } from "../../targets.js";
@@ -40,6 +41,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const names = new Set(captured.map((p) => p.name));
   const others = startingValues({ ...description, parameters: description.parameters.filter((p) => !names.has(p.name)) }, seed);
   const data = await specData(description, { specFile: file, held: { values: others }, ...(options.data === undefined ? {} : { data: options.data }) });
+  checkFilled(description, data);
   const count = Math.min(options.samples ?? data.train.size, data.train.size);
   // As the built network will see them: normalised where the spec says so, drawn inputs drawn.
   const batchOf = (split: typeof data.train, samples: number): TensorMap =>
@@ -62,12 +64,13 @@ export async function construct(file: string, options: ConstructOptions): Promis
     addBatch(metrics, batch, Object.fromEntries(outputs));
     return Object.fromEntries(metrics.map((m) => [m.name, m.value()]));
   };
-  const scores = { train: score(train, built), test: score(test, evaluateGraph(forward, { inputs: test, parameters: weights })) };
   const seconds = (Date.now() - started) / 1000;
   const weightsFile = join(options.out, "weights.safetensors");
   writeAtomically(weightsFile, writeSafetensors(weights, weightNotes(hash, data.vocabulary)));
   const progress = { step: 0, epoch: 0, position: 0, epochRandom: [1, 2, 3, 1], random: [1, 2, 3, 1], best: undefined, loss: undefined, evaluated: 0, specHash: hash, network: identityOf(description), seed, batch: count, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}) };
   saveCheckpoint(options.out, "last", { progress, parameters: weights, state: {} });
+  // What was built is kept, whatever becomes of its scores.
+  const scores = { train: score(train, built), test: score(test, evaluateGraph(forward, { inputs: test, parameters: weights })) };
   const show = (m: Readonly<Record<string, number>>): string => Object.entries(m).map(([k, v]) => `${k} ${v.toFixed(4)}`).join(", ") || "no metric";
   say(`${unrolled.name}: ${captured.length} parameters built from ${count} samples of ${data.name} in ${seconds.toFixed(1)} s; train ${show(scores.train)}; held out ${show(scores.test)}`);
   say(`${weightsFile}; ${modelCommand(description, weightsFile)} makes a model of them`);

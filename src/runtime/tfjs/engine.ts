@@ -49,7 +49,7 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
     const { probe: probeOf } = model;
     return probeOf ? takeToHost(tf.tidy(() => probeOf(onDevice(batch), { parameters: values() }))) : {};
   };
-  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => batch[t.name] !== undefined);
+  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => t.unread || batch[t.name] !== undefined);
 
   return {
     description: backend.description,
