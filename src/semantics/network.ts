@@ -13,7 +13,7 @@ import type {
   Assignment, Expression, FunctionDeclaration, InputDeclaration, LayerDeclaration, LetDeclaration, Member, NetworkDeclaration, ObjectiveDeclaration,
   OutputDeclaration, ParamDeclaration, StepDeclaration, TypeExpression, VarDeclaration,
 } from "../syntax/ast.js";
-import { dimFault, duplicateName, expressionTooLarge, familyMisuse, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
+import { dimFault, duplicateName, expressionTooLarge, familyMisuse, mayStartAtZero, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
 import { Dims, DimSolved } from "./dims.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
 import { nearest } from "../diagnostics/nearest.js";
@@ -367,10 +367,13 @@ class NetworkElaborator {
     const { shape, rank } = type;
     if (m.positive && !shape.every(isOne)) this.reporter.report(misplaced({ what: "positive", where: `on ${showShape(shape, this.context(state))}`, hint: "only scalars are kept positive" }, at(m.name.span)));
     if (m.shared && !inLayer) this.reporter.report(misplaced({ what: "shared", where: "outside of a layer", hint: "a network's own parameter is one for all layers" }, at(m.name.span)));
+    const before = this.reporter.diagnostics.length;
     const init = this.init(m, shape, rank, this.statement(state, family), state);
-    if (m.positive && shape.every(isOne) && !startsAboveZero(init, (e) => this.numberOf(e))) {
-      const [place, what] = m.init ? [m.init.span, `init ${init.kind}`] : [m.name.span, `param ${name}`];
-      this.reporter.report(wrongArguments({ fn: what, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, at(place)));
+    if (m.positive && shape.every(isOne) && this.reporter.diagnostics.length === before) {
+      const place = at(m.init?.span ?? m.name.span);
+      const starts = startingSign(init, (e) => this.numberOf(e));
+      if (starts === "not positive") this.reporter.report(wrongArguments({ fn: `init ${init.kind}`, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, place));
+      else if (starts === "open") this.reporter.report(mayStartAtZero({ name, init: init.kind }, place));
     }
     const alias = m.alias && this.alias(m.alias.pattern, m.alias.axes, m.alias.span, state);
     state.params.push({
@@ -545,12 +548,13 @@ class NetworkElaborator {
   }
 }
 /** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
-function startsAboveZero(init: TypedInit, numberOf: (e: Expr) => number | undefined): boolean {
+function startingSign(init: TypedInit, numberOf: (e: Expr) => number | undefined): "positive" | "not positive" | "open" {
+  const signOf = (n: number): "positive" | "not positive" => (Math.fround(n) > 0 ? "positive" : "not positive");
   switch (init.kind) {
-    case "ones": case "file": return true;
-    case "constant": case "identity": return Math.fround(init.value) > 0;
-    case "from": return Math.fround(numberOf(init.value) ?? 1) > 0;
-    case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos2d": return false;
+    case "ones": case "file": return "positive";
+    case "constant": case "identity": return signOf(init.value);
+    case "from": return signOf(numberOf(init.value) ?? 1);
+    case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos": case "sincos2d": return "open";
   }
 }
 function missing(name: string): never {

@@ -45,7 +45,13 @@ describe("wrong specs", () => {
       expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
     });
   const positive = (member: string): string => `network N { dim d = 4 const c = 0 input x: real[d] ${member} output o: real[d] = t*x }`;
-  it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦constant(-1)⟧", "param t: real positive init ⟦constant(1e-60)⟧", "param t: real positive init ⟦identity(scale: 0)⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param t: real positive init ⟦from(2*c)⟧", "param t: real positive init ⟦zero⟧", "param ⟦t⟧: real positive"])(
+  it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param ⟦t⟧: real positive"])("a positive parameter that may start at 0 is warned of: %s", (member) => {
+    const { text, marks } = marked(positive(member));
+    const { diagnostics, networks } = compile(text, { file: "spec.srr" }, memoryHost);
+    expect(diagnostics.map((d) => [d.code, d.severity, [d.span.start, d.span.end]])).toEqual([["SRR2022", "warning", marks[0]]]);
+    expect(networks).toHaveLength(1);
+  });
+  it.each(["param t: real positive init ⟦constant(-1)⟧", "param t: real positive init ⟦constant(1e-60)⟧", "param t: real positive init ⟦identity(scale: 0)⟧", "param t: real positive init ⟦from(2*c)⟧", "param t: real positive init ⟦zero⟧"])(
     "a positive parameter starts above 0: %s", (member) => {
       const { text, marks } = marked(positive(member));
       expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
