@@ -46,7 +46,7 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
         scalar.push(multiply(scalarProduct(flat.coefficient, flat.scalars.filter((s) => s !== asScalar))));
         continue;
       }
-      throw new NoExactMinimiser("not quadratic", "its gradient is not linear in the variable", t);
+      throw new NoExactMinimiser("not quadratic", "in a term of its gradient the variable is not multiplied by matrices and numbers alone", t);
     }
     const close = (e: Expr): Expr => flat.bound.reduceRight((inner, b) => indexSum(b.index, b.size, inner), e);
     const front = scalarProduct(flat.coefficient, flat.scalars);
