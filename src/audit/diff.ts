@@ -193,7 +193,7 @@ class Comparer {
   }
   /** Fixed parameters are part of the problem, unlike the values that learning starts from. */
   private fixed(p: Parameter, q: Parameter): void {
-    if (storedShape(p.built).join() !== storedShape(q.built).join()) return;
+    if (this.reshaped.has(this.names.label(p))) return;
     const [a, b] = [p, q].map(({ declared }) => startingExpression(declared));
     if (a && b) this.expressions(p, q, "value", a, b);
     else this.plain(p.place, "value", tellInit(p.declared.init), tellInit(q.declared.init));

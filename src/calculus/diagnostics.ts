@@ -4,7 +4,7 @@ import { cover, type Span } from "../diagnostics/span.js";
 import { type Expr, TooLarge } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import type { TypedStep } from "../semantics/program.js";
-import type { Expression } from "../syntax/ast.js";
+import { firstCall } from "../syntax/names.js";
 import { DerivationFault } from "./derive.js";
 import { NoExactMinimiser } from "./exact.js";
 import { NotDifferentiable } from "./gradient.js";
@@ -79,31 +79,10 @@ export const maximisedPenalty = declare<{ term: string }>({
   hint: () => "a penalty is minimised: change its sign, or `maximize` into `minimize`",
 });
 
-/** The first place below `e` where a function of that name is called; the whole otherwise. */
-function placeOf(e: Expression, fn: string): Span {
-  let found: Span | undefined;
-  const visit = (x: Expression): void => {
-    if (found) return;
-    switch (x.kind) {
-      case "call":
-        if (x.callee.name === fn) { found = x.span; return; }
-        x.args.forEach((a) => visit(a.value));
-        return;
-      case "index": visit(x.object); return;
-      case "negate": case "transpose": visit(x.operand); return;
-      case "binary": visit(x.left); visit(x.right); return;
-      case "sum": visit(x.body); return;
-      case "group": visit(x.inner); return;
-      case "number": case "string": case "name": case "quantity": case "missing": return;
-    }
-  };
-  visit(e);
-  return found ?? e.span;
-}
 /** The clause that says what is minimised. */
 function objectivePlace(step: TypedStep, fn?: string): Span {
   const e = step.ast.surrogate ?? step.ast.objective;
-  return fn ? placeOf(e, fn) : e.span;
+  return (fn ? firstCall(e, fn) : undefined) ?? e.span;
 }
 const short = (e: Expr): string => {
   const text = showExpr(e);

@@ -5,7 +5,7 @@ import {
   partsOf, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
-import { dependsOn, gradient, type Variable } from "./gradient.js";
+import { byVariable, dependsOn, gradient, type Variable } from "./gradient.js";
 import type { KnownNumbers } from "./known-numbers.js";
 import { NotInTable, proximal, variableSymbol } from "./proximal.js";
 
@@ -68,7 +68,7 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
 function diagonals(G: Expr, variable: Variable): Expr {
   return rewrite(G, (e) => {
     if (e.kind !== "apply" || e.fn !== "hadamard") return e;
-    const [own, others] = [true, false].map((wanted) => e.args.filter((x) => dependsOn(x, variable) === wanted)) as [Expr[], Expr[]];
+    const { own, others } = byVariable(e.args, variable);
     if (own.length !== 1 || others.length === 0) return e;
     const diag = (columns: readonly Expr[]): Expr => apply("diag", [hadamard(columns)]);
     if (isOne(colsOf(e))) return multiply(diag(others), ...own);
@@ -124,7 +124,8 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
     } catch (fault) {
       if (!(fault instanceof NoExactMinimiser) || fault.fault !== "not quadratic") throw fault;
       // Huber's function and the barrier have gradients, and rows of the proximal table as well.
-      const [quadratic, others] = [termsOf(g).filter((t) => isQuadratic(t, variable)), termsOf(g).filter((t) => !isQuadratic(t, variable))];
+      const quadratic = termsOf(g).filter((t) => isQuadratic(t, variable));
+      const others = termsOf(g).filter((t) => !quadratic.includes(t));
       if (quadratic.length === 0) throw fault;
       try {
         return heldMinimiser(add(quadratic), [...h, ...others], variable, known);

@@ -35,6 +35,10 @@ const memberPlace = "·member";
 export function dependsOn(e: Expr, variable: Variable): boolean {
   return contains(e, (x) => x.kind === "symbol" && x.name === variable.name);
 }
+/** Expressions with the variable in them, and the others, each in order. */
+export function byVariable(all: readonly Expr[], variable: Variable): { readonly own: readonly Expr[]; readonly others: readonly Expr[] } {
+  return { own: all.filter((e) => dependsOn(e, variable)), others: all.filter((e) => !dependsOn(e, variable)) };
+}
 
 /**
  * ∇f, of the variable's shape, in simplified normal form. For a family: its member at `variable.index`.

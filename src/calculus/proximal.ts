@@ -11,7 +11,7 @@ import {
 } from "../expression/expr.js";
 import { type FunctionName, functionRow } from "../expression/functions.js";
 import { expand } from "./expand.js";
-import { dependsOn, gradient, type Variable } from "./gradient.js";
+import { byVariable, dependsOn, gradient, type Variable } from "./gradient.js";
 import type { KnownNumbers } from "./known-numbers.js";
 
 /** One term c·f(a·X − V, …): `weight` is c (positive), `extra` the function's further arguments. */
@@ -205,7 +205,7 @@ function readAffine(argument: Expr, X: Expr, variable: Variable, term: Expr): Af
   return found;
 }
 function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | undefined {
-  const [own, rest] = [true, false].map((wanted) => termsOf(argument).filter((t) => dependsOn(t, variable) === wanted)) as [Expr[], Expr[]];
+  const { own, others } = byVariable(termsOf(argument), variable);
   const factors = own.map((t) => {
     const parts = partsOf(t);
     const bare = parts.factors.length === 0 ? parts.scalars.find((s) => s.base.id === X.id && s.exponent === 1)?.base : parts.factors.length === 1 ? parts.factors[0] : undefined;
@@ -213,7 +213,7 @@ function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | unde
     return bare?.id === X.id && !scalars.some((s) => dependsOn(s.base, variable)) ? scalarProduct(parts.coefficient, scalars) : undefined;
   });
   if (!factors.every((f) => f !== undefined)) return undefined;
-  return { a: add(factors), V: rest.length === 0 ? number(0) : negate(add(rest)) };
+  return { a: add(factors), V: others.length === 0 ? number(0) : negate(add(others)) };
 }
 
 // ---------------------------------------------------------------- the operator

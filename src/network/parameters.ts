@@ -67,9 +67,7 @@ function initOf(param: TypedParam, context: ParameterContext): ParameterInit {
       const { in: from, out } = fans();
       return { kind: "uniform", bound: Math.sqrt(6 / (from + out)) };
     }
-    case "sincos2d": return { kind: "sincos2d", classToken: init.classToken };
-    case "sincos": return { kind: "sincos", base: init.base };
-    case "file": return { kind: "file" };
+    case "sincos": case "sincos2d": case "file": return init;
     case "from": return {
       kind: "from",
       value: substitute(init.value, (s: SymbolExpr) => {

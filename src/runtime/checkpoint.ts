@@ -142,7 +142,7 @@ export function loadBest(folder: string, owner: Owner): Checkpoint | undefined {
 }
 /** Puts the run that stands in a folder into its subfolder `earlier`, whole, in place of one that is there already; undefined where no state stands. */
 export function setAside(folder: string): string | undefined {
-  if (!existsSync(fileOf(folder, "last")) && !existsSync(fileOf(folder, "best"))) return undefined;
+  if (!hasCheckpoint(folder)) return undefined;
   const earlier = join(folder, "earlier");
   mkdirSync(earlier, { recursive: true });
   for (const name of Object.values(runFiles)) {

@@ -255,9 +255,8 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
     run: (c) => {
       const [d, n, base] = [c.dim("d"), c.dim("n"), c.number("base", 10000)];
       if (!d || !n || base === undefined) return undefined;
-      const features = c.context.dims.valueOf(d);
-      if (base <= 0) return c.fault("base is above 0", c.slots.get("base")?.span);
-      if (features !== undefined && features % 2 !== 0) return c.fault(`the features are half sines and half cosines, so their number is even, not ${features}`, c.slots.get("d")?.span);
+      const misfit = sincosMisfit(c.context.dims.valueOf(d), base);
+      if (misfit) return c.fault(misfit.problem, c.slots.get(misfit.slot)?.span);
       return c.parameter(c.begin("sincos"), "table", [d, n], 2, { kind: "sincos", base }, "", true);
     },
   },
@@ -308,6 +307,12 @@ export const networkFunctions: Readonly<Record<string, NetworkFunctionRow>> = {
   },
 };
 
+/** Which of the two makes no table of positions, and why. */
+export function sincosMisfit(features: number | undefined, base: number): { readonly slot: "d" | "base"; readonly problem: string } | undefined {
+  if (base <= 0) return { slot: "base", problem: "base is above 0" };
+  if (features === undefined || features % 2 === 0) return undefined;
+  return { slot: "d", problem: `the features are half sines and half cosines, so their number is even, not ${features}` };
+}
 export const isNetworkFunction = (name: string): boolean => Object.hasOwn(networkFunctions, name);
 export const networkFunctionNames = (): readonly string[] => Object.keys(networkFunctions);
 

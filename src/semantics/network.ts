@@ -16,6 +16,7 @@ import type {
 import { dimFault, duplicateName, expressionTooLarge, familyMisuse, mayStartAtZero, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
 import { Dims, DimSolved } from "./dims.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
+import { sincosMisfit } from "./network-functions.js";
 import { nearest } from "../diagnostics/nearest.js";
 import { type Context, Scope, type ValueBinding } from "./scope.js";
 import { elaborateStep, type LemmaTable } from "./steps.js";
@@ -423,10 +424,9 @@ class NetworkElaborator {
       }
       case "sincos": {
         const base = one1("base", 10000, "sincos(base: 10000)");
-        const d = this.dims.valueOf(shape[0] ?? one);
-        if (base !== undefined && base <= 0) return fault("base is above 0");
-        if (d !== undefined && d % 2 !== 0) return fault(`the features are half sines and half cosines, so their number is even, not ${d}`);
-        return base === undefined ? fallback : { kind: "sincos", base };
+        if (base === undefined) return fallback;
+        const misfit = sincosMisfit(this.dims.valueOf(shape[0] ?? one), base);
+        return misfit ? fault(misfit.problem) : { kind: "sincos", base };
       }
       case "from": {
         const [arg] = args;

@@ -1,4 +1,4 @@
-/** Where an expression speaks of a name. */
+/** Where an expression speaks of a name, or calls a function. */
 import type { Span } from "../diagnostics/span.js";
 import type { Expression } from "./ast.js";
 
@@ -14,13 +14,21 @@ function parts(e: Expression): readonly Expression[] {
     case "index": return [e.object, ...e.indices.flatMap((i) => (i.kind === "all" ? [] : i.kind === "at" ? [i.value] : [i.from, i.to]))];
   }
 }
-/** The place where a name stands for the first time, but where a sum runs over it. */
-export function firstUse(e: Expression, name: string): Span | undefined {
-  if (e.kind === "name") return e.name === name ? e.span : undefined;
-  if (e.kind === "sum" && e.index.name === name) return undefined;
+/** The first part that fits; nothing is looked for in what is closed. */
+function first(e: Expression, fits: (e: Expression) => boolean, closed: (e: Expression) => boolean = () => false): Span | undefined {
+  if (fits(e)) return e.span;
+  if (closed(e)) return undefined;
   for (const part of parts(e)) {
-    const found = firstUse(part, name);
+    const found = first(part, fits, closed);
     if (found) return found;
   }
   return undefined;
+}
+/** The place where a name stands for the first time, but where a sum runs over it. */
+export function firstUse(e: Expression, name: string): Span | undefined {
+  return first(e, (x) => x.kind === "name" && x.name === name, (x) => x.kind === "sum" && x.index.name === name);
+}
+/** The first call of a function. */
+export function firstCall(e: Expression, fn: string): Span | undefined {
+  return first(e, (x) => x.kind === "call" && x.callee.name === fn);
 }

@@ -2,6 +2,7 @@ import { gradient, NotDifferentiable } from "../../calculus/gradient.js";
 import { noGradient } from "../../calculus/diagnostics.js";
 import { at, type Diagnostic, Reporter } from "../../diagnostics/declare.js";
 import { latexExpr } from "../../explain/latex-expr.js";
+import { dimName } from "../../expression/dim.js";
 import type { Expr } from "../../expression/expr.js";
 import { showExpr } from "../../expression/print.js";
 import { type Environment, evaluate, evaluateDim } from "../../numeric/evaluate.js";
@@ -89,8 +90,8 @@ function evaluateGradient(
     const own = squeezed.length === v.rank ? squeezed : squeezed.filter((n) => n !== 1).length <= v.rank && tensor.data.length === members * v.shape.slice(0, v.rank).reduce((n, d) => n * (Number(d.key) || 0), 1) ? v.shape.slice(0, v.rank).map((d) => Number(d.key)) : wrong();
     own.forEach((n, i) => {
       const d = v.shape[i];
-      const symbolic = d && d.terms.length === 1 && d.terms[0]?.powers.length === 1 ? d.terms[0].powers[0]?.[0] : undefined;
-      if (symbolic !== undefined && d?.key === symbolic) {
+      const symbolic = d && dimName(d);
+      if (symbolic !== undefined) {
         const before = sizes.get(symbolic);
         if (before !== undefined && before !== n) throw new UserFault(`${fileName}: ${symbolic} is ${before} elsewhere, and ${n} in ${v.name}`);
         sizes.set(symbolic, n);
