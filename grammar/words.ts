@@ -48,6 +48,7 @@ export function classifyWords(tokens: readonly IToken[], start: Start = { place:
   const startsClause = (i: number): boolean => {
     const word = tokens[i]!.image;
     const next = tokens[i + 1];
+    if (word === "train") return next?.tokenType === t.LBrace;
     if (!t.clauseWords.has(word) || complete.has(word) || next === undefined) return false;
     if (next.tokenType === t.NumberLiteral || next.tokenType === t.StringLiteral) return true;
     return isWord(next) && !t.clauseWords.has(next.image) && (defining.has(word) || !isAssignment(i + 1));

@@ -370,7 +370,7 @@ class NetworkElaborator {
     if (m.shared && !inLayer) this.reporter.report(misplaced({ what: "shared", where: "outside of a layer", hint: "a network's own parameter is one for all layers" }, at(m.name.span)));
     const before = this.reporter.diagnostics.length;
     const init = this.init(m, shape, rank, this.statement(state, family), state);
-    if (m.positive && shape.every(isOne) && this.reporter.diagnostics.length === before) {
+    if (m.positive && shape.every(isOne) && m.init?.kind !== "missing" && this.reporter.diagnostics.length === before) {
       const place = at(m.init?.span ?? m.name.span);
       const starts = startingSign(init, (e) => this.numberOf(e));
       if (starts === "not positive") this.reporter.report(wrongArguments({ fn: `init ${init.kind}`, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, place));
@@ -390,6 +390,7 @@ class NetworkElaborator {
     const args = e.kind === "call" ? e.args : [];
     // What is reported already fits every parameter.
     const fallback: TypedInit = { kind: "file" };
+    if (e.kind === "missing") return fallback;
     const fault = (problem: string, usage?: string): TypedInit => {
       this.reporter.report(wrongArguments({ fn: `init ${name}`, problem, usage }, at(e.span)));
       return fallback;

@@ -56,6 +56,11 @@ describe("wrong specs", () => {
       const { text, marks } = marked(positive(member));
       expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
     });
+  it("an initialiser that is no call is one mistake, with its mend", () => {
+    const { text, marks } = marked(positive("param t: real positive init ⟦0.1⟧"));
+    const { diagnostics } = compile(text, { file: "spec.srr" }, memoryHost);
+    expect(diagnostics.map(({ code, span, hint }) => [code, [span.start, span.end], hint])).toEqual([["SRR1024", marks[0], "write init from(0.1)"]]);
+  });
   it.each(["ones", "identity", "constant(0.1)", "from(1 + c)"])("a positive parameter may start from %s", (init) => {
     expect(compile(positive(`param t: real positive init ${init}`), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
   });

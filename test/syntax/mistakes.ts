@@ -76,6 +76,7 @@ export const wrongTexts: readonly Wrong[] = [
   one("SRR1023", inNetwork("let a = ⟦sum⟧(X)")),
   one("SRR1023", inNetwork("let a = ⟦sum⟧(X + Y)*2")),
   one("SRR1024", inNetwork("param W: real init ⟦0.5*x⟧")),
+  one("SRR1019", inNetwork("input y: real", "output ⟦y⟧", "train {", "  data mnist", "}")),
   { codes: ["SRR1014", "SRR1012", "SRR1019"], text: inNetwork("⟦objectve⟧ f: minimize x", "let a = (b⟦⟧", "param ⟦W⟧") },
   { codes: ["SRR1011", "SRR1011"], text: "network N {\n  let a = ⟦*⟧ b\n}\nnetwork M {\n  let a = b +⟦⟧\n}\n" },
 ];
