@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { ModelDescription, TensorMap } from "../runtime/contract.js";
 import type { DataSet } from "../runtime/data/dataset.js";
 import { loadData, parseDataOption } from "../runtime/data/load.js";
+import { hasShape } from "../runtime/data/tensors.js";
 import { prepare } from "../runtime/prepare.js";
 import { Random } from "../runtime/random.js";
 import type { Held } from "../runtime/weights.js";
@@ -43,7 +44,7 @@ export async function auditData(model: ModelDescription, options: AuditDataOptio
 /** What `--data` names, relative to the working folder, or the spec's own source, relative to the spec. `more`: what else the command reads. */
 export async function specData(model: ModelDescription, options: Pick<AuditDataOptions, "data" | "specFile" | "held">, more = ""): Promise<DataSet> {
   const call = options.data === undefined ? model.training?.data : parseDataOption(options.data);
-  if (!call || call.name === "none") throw new UserFault(`the spec names no data; name some with --data (mnist, text:FILE, images:DIR, …${more})`);
+  if (!call || call.name === "none") throw new UserFault(`the spec names no data; name some with --data (mnist, text:FILE, images:DIR, tensors:PATH, …${more})`);
   const { values, vocabulary } = options.held;
   const baseDirectory = options.data === undefined && options.specFile !== "-" ? dirname(resolve(options.specFile)) : process.cwd();
   // A source's calls of the spec keep their options (`gaussians(dim: 2)`) where only its name is given again.
@@ -65,8 +66,7 @@ function fromTensors(model: ModelDescription, file: string, samples: number | un
     const t = tensors[w.name];
     if (!t) return [];
     const shape = t.shape.length === w.shape.length - 1 ? [1, ...t.shape] : t.shape;
-    const fits = shape.length === w.shape.length && w.shape.every((n, i) => typeof n === "string" || n === shape[i]);
-    if (!fits) throw new UserFault(`${file}: ${w.name} has shape [${t.shape.join(", ")}], wanted [${w.shape.join(", ")}]`);
+    if (!hasShape(w, shape)) throw new UserFault(`${file}: ${w.name} has shape [${t.shape.join(", ")}], wanted [${w.shape.join(", ")}]`);
     return [[w.name, { shape, data: t.data }] as const];
   }));
   const sizes = new Set(Object.values(batch).map((t) => t.shape[0] ?? 1));

@@ -45,7 +45,7 @@ const numbers = {
   temperature: { fits: (n) => n >= 0 && n < Number.POSITIVE_INFINITY, wants: "a number from 0" },
 } satisfies Record<string, Range>;
 export const usage = `options: --engine ort|tfjs  --backend node-gpu|node|wasm|cpu  --epochs N  --steps N  --batch-size N  --lr X  --seed N  --threads N  --resume
-         --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE  --weights FILE.safetensors  --out DIR
+         --data mnist|idx:DIR|cifar10:DIR|images:DIR|text:FILE|tensors:PATH  --weights FILE.safetensors  --out DIR
          --audit every:N (each step of the network measured while it trains, into audit.csv)
 of sample: --prompt TEXT  --length N  --temperature X`;
 

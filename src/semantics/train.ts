@@ -21,6 +21,7 @@ interface Signature {
 const sources: Readonly<Record<string, Signature>> = {
   mnist: { positional: [], options: [] }, cifar10: { positional: ["directory"], options: [] }, images: { positional: ["directory"], options: [] },
   idx: { positional: ["directory"], options: [] }, text: { positional: ["file"], options: [] },
+  tensors: { positional: ["path"], options: [] },
 };
 const synthetic: Readonly<Record<string, Signature>> = {
   sparse_codes: { positional: [], options: ["dictionary", "sparsity", "noise", "size"], required: ["dictionary"] },

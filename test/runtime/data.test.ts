@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import type { HostTensor } from "../../src/runtime/contract.js";
 import { loadData, parseDataOption } from "../../src/runtime/data/load.js";
 import { Random } from "../../src/runtime/random.js";
+import { writeSafetensors } from "../../src/runtime/safetensors.js";
 import { call, classOf, context, expectDataError, model, real, temporaryFolder, tokens } from "./model.js";
 
 /** An IDX file of bytes with these sizes. */
@@ -265,4 +267,61 @@ describe("a data source", () => {
     await expectDataError(() => loadData(call("none"), context(digits)), "no data");
   });
   it("of the command line is its name and its path, colons and all", () => expect(parseDataOption("idx:C:\\data")).toEqual(call("idx", ["C:\\data"])));
+});
+
+describe("tensors of one's own", () => {
+  const m = model([real("y", 2), tokens("t", 5, 3), real("noise", 4)], [classOf("label", 3), { ...real("extra", 7), unread: true }], {
+    training: { data: call("tensors"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, feed: [{ input: "noise", source: call("normal") }], metrics: [] },
+  });
+  const good = (count: number): Record<string, HostTensor> => ({
+    y: { shape: [count, 2], data: Float64Array.from({ length: 2 * count }, (_, i) => i / 4) },
+    t: { shape: [count, 3], data: Int32Array.from({ length: 3 * count }, (_, i) => i % 5) },
+    label: { shape: [count], data: Float32Array.from({ length: count }, (_, i) => i % 3) },
+  });
+  function folderWith(files: Readonly<Record<string, Readonly<Record<string, HostTensor>>>>): string {
+    const folder = temporaryFolder();
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), writeSafetensors(content));
+    return folder;
+  }
+  it("of a folder are its two files: one tensor for each input that is not fed and each target that is read", async () => {
+    const folder = folderWith({ "train.safetensors": good(4), "test.safetensors": good(2) });
+    const { train, test } = await loadData(parseDataOption(`tensors:${folder}`), context(m));
+    expect([train.size, test.size]).toEqual([4, 2]);
+    const batch = train.batch([3, 0]);
+    expect(batch).toEqual({
+      y: { shape: [2, 2], data: Float32Array.of(1.5, 1.75, 0, 0.25) }, t: { shape: [2, 3], data: Int32Array.of(4, 0, 1, 0, 1, 2) }, label: { shape: [2], data: Int32Array.of(0, 0) },
+    });
+  });
+  it("of one file keep every tenth sample for the test", async () => {
+    const folder = folderWith({ "all.safetensors": good(21) });
+    const { train, test } = await loadData(call("tensors", [join(folder, "all.safetensors")]), context(m));
+    expect([train.size, test.size]).toEqual([19, 2]);
+    expect([...(test.batch([0, 1]).y?.data ?? [])]).toEqual([4.5, 4.75, 9.5, 9.75]);
+    expect([...(train.batch([8, 9]).y?.data ?? [])]).toEqual([4, 4.25, 5, 5.25]);
+  });
+  it.each<readonly [string, Readonly<Record<string, HostTensor | undefined>>, readonly string[]]>([
+    ["without one that is needed", { t: undefined, other: { shape: [1], data: Float32Array.of(1) } }, ["no tensor t", "it has y, label, other"]],
+    ["of another shape", { y: { shape: [10, 3], data: new Float32Array(30) } }, ["y is [10, 3]", "[samples, 2]"]],
+    ["without an axis for samples", { y: { shape: [2], data: new Float32Array(2) } }, ["y is [2]", "[samples, 2]"]],
+    ["of differing counts", { label: { shape: [9], data: new Int32Array(9) } }, ["disagree", "y has 10", "label has 9"]],
+    ["of no samples", good(0), ["no samples"]],
+    ["of too few samples to divide", good(9), ["9 samples", "train.safetensors"]],
+    ["with an entry that is no number", { y: { shape: [10, 2], data: Float32Array.from({ length: 20 }, (_, i) => (i === 7 ? Number.NaN : 0)) } }, ["y, sample 4, has NaN", "finite"]],
+    ["too large for float32", { y: { shape: [10, 2], data: Float64Array.from({ length: 20 }, (_, i) => (i === 19 ? 1e300 : 0)) } }, ["y, sample 10, has 1e+300"]],
+    ["with a label out of range", { label: { shape: [10], data: Int32Array.of(0, 1, 2, 3, 0, 0, 0, 0, 0, 0) } }, ["label, sample 4, has 3", "0 to 2"]],
+    ["with a broken label", { label: { shape: [10], data: Float32Array.of(0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0) } }, ["label, sample 2, has 0.5", "whole numbers"]],
+    ["with a symbol below 0", { t: { shape: [10, 3], data: Int32Array.from({ length: 30 }, (_, i) => (i === 3 ? -1 : 0)) } }, ["t, sample 2, has -1", "0 to 4"]],
+  ])("%s are refused", async (_, changes, words) => {
+    const content = Object.fromEntries(Object.entries({ ...good(10), ...changes }).filter((e): e is [string, HostTensor] => e[1] !== undefined));
+    const folder = folderWith({ "all.safetensors": content });
+    await expectDataError(() => loadData(call("tensors", [join(folder, "all.safetensors")]), context(m)), "all.safetensors", ...words);
+  });
+  it("that are not there, are half there or are no safetensors are refused", async () => {
+    const folder = folderWith({ "train.safetensors": good(4) });
+    await expectDataError(() => loadData(call("tensors", [folder]), context(m)), join(folder, "test.safetensors"), "ENOENT");
+    await expectDataError(() => loadData(call("tensors", [join(folder, "none.safetensors")]), context(m)), "none.safetensors", "ENOENT");
+    writeFileSync(join(folder, "test.safetensors"), "no");
+    await expectDataError(() => loadData(call("tensors", [folder]), context(m)), "test.safetensors", "not a safetensors file");
+    await expectDataError(() => loadData(call("tensors"), context(m)), "needs a path");
+  });
 });

@@ -1,4 +1,5 @@
 /** Data for training: two splits, batches in wire format, sources as rows of a table. */
+import { readFileSync } from "node:fs";
 import type { Batch, HostTensor, ModelDescription, PlainCall, TensorMap, WireTensor } from "../contract.js";
 import type { Random } from "../random.js";
 import { DataError } from "../safetensors.js";
@@ -52,6 +53,13 @@ export function checkWidth(wire: WireTensor, width: number, source: string): voi
   const wanted = wire.shape.slice(1);
   if (wanted.length !== 1 || wanted[0] !== width) throw new DataError(`data ${source} gives vectors of ${width} entries, and ${wire.name} takes [${wanted.join(", ")}]`);
 }
+export function readFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+}
 export function pathOption(call: PlainCall): string {
   const [path] = call.positional;
   if (typeof path !== "string") throw new DataError(`data ${call.name} needs a path: ${call.name}("…")`);
@@ -63,29 +71,28 @@ export function slot(wires: readonly WireTensor[], kind: WireTensor["kind"], sou
   if (!found) throw new DataError(`data ${source} gives ${what}, and the network takes none`);
   return found;
 }
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+/** A split whose samples lie one after the other in memory. `shape` is that of one sample, without the batch axis. */
+export const rows = (count: number, tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>>): Split => ({
+  size: count,
+  batch: (indices) => Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]): [string, HostTensor] => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const chosen = data instanceof Int32Array ? new Int32Array(indices.length * size) : new Float32Array(indices.length * size);
+    indices.forEach((index, i) => chosen.set(data.subarray(index * size, (index + 1) * size), i * size));
+    return [name, { shape: [indices.length, ...shape], data: chosen }];
+  })),
+});
 
 /** A split of labelled images; the label is left out where the network asks for none. */
 export function labelledSplit(data: Labelled, image: WireTensor, label: WireTensor | undefined, source: string): Split {
   const wanted = image.shape.slice(1);
   if (wanted.join() !== data.shape.join()) throw new DataError(`data ${source} has images [${data.shape.join(", ")}], and input ${image.name} takes [${wanted.join(", ")}]`);
-  const size = product(data.shape);
   const count = data.labels.length;
   if (count === 0) throw new DataError(`data ${source} has no samples`);
   if (label?.classes !== undefined) {
     const at = data.labels.findIndex((l) => l < 0 || l >= (label.classes as number));
     if (at >= 0) throw new DataError(`${data.placeOf?.(at) ?? `data ${source}: sample ${at + 1}`} has label ${data.labels[at]}, and ${label.name} has ${label.classes} classes, 0 to ${label.classes - 1}`);
   }
-  return {
-    size: count,
-    batch: (indices) => {
-      const images = new Float32Array(indices.length * size);
-      indices.forEach((index, i) => images.set(data.images.subarray(index * size, (index + 1) * size), i * size));
-      const batch: Record<string, HostTensor> = { [image.name]: { shape: [indices.length, ...data.shape], data: images } };
-      if (label) batch[label.name] = { shape: [indices.length], data: Int32Array.from(indices, (i) => data.labels[i] as number) };
-      return batch;
-    },
-  };
+  return rows(count, { [image.name]: { shape: data.shape, data: data.images }, ...(label ? { [label.name]: { shape: [], data: data.labels } } : {}) });
 }
 export function labelledSet(name: string, train: Labelled, test: Labelled, { model }: SourceContext): DataSet {
   const image = model.inputs.find((w) => w.kind === "real" && w.shape.length === 4) ?? slot(model.inputs, "real", name, "images");

