@@ -62,9 +62,14 @@ export function readingOrder(sum: SumExpr): readonly SignedTerm[] {
   return [...terms.splice(firstPositive, 1), ...terms];
 }
 
-/** The shortest decimal that reads back as the same number; very small and large ones with an exponent. */
-export function numberText(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "(0/0)" : value > 0 ? "(1/0)" : "(-1/0)";
+/**
+ * The shortest decimal that reads back as the same number; very small and large ones with an exponent. Where 15 digits say it
+ * much shorter, the rest is the rounding of a reckoning (1 - 0.6 is 0.4, not 0.40000000000000002): those are shown.
+ */
+export function numberText(exact: number): string {
+  if (!Number.isFinite(exact)) return Number.isNaN(exact) ? "(0/0)" : exact > 0 ? "(1/0)" : "(-1/0)";
+  const rounded = Number(exact.toPrecision(15));
+  const value = String(rounded).length + 3 < String(exact).length ? rounded : exact;
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e15)) return value.toExponential().replace("e+", "e");
   return String(value);
