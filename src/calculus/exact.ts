@@ -1,8 +1,8 @@
 /** The exact step: argmin of a quadratic, or of a quadratic c‖Z − V‖² with terms of the proximal table (language, section 5). */
 import { dimValue, isOne, type Dim } from "../expression/dim.js";
 import {
-  add, apply, colsOf, contains, divide, type Expr, freeIndices, hadamard, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number,
-  partsOf, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
+  add, apply, colsOf, contains, divide, type Expr, freeIndices, hadamard, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number, ones,
+  partsOf, power, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
 } from "../expression/expr.js";
 import { expand, flatten } from "./expand.js";
 import { byVariable, dependsOn, gradient, type Variable } from "./gradient.js";
@@ -22,6 +22,8 @@ interface Linear {
   /** H·X (left) or X·H (right) = B. */
   readonly left: readonly Expr[];
   readonly right: readonly Expr[];
+  /** W .* X */
+  readonly entries: readonly Expr[];
   readonly scalar: readonly Expr[];
   readonly constant: readonly Expr[];
 }
@@ -30,6 +32,7 @@ interface Linear {
 function split(G: Expr, X: Expr, variable: Variable): Linear {
   const left: Expr[] = [];
   const right: Expr[] = [];
+  const entries: Expr[] = [];
   const scalar: Expr[] = [];
   const constant: Expr[] = [];
   for (const t of termsOf(G)) {
@@ -38,6 +41,13 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
       continue;
     }
     const flat = flatten(t);
+    const close = (e: Expr): Expr => flat.bound.reduceRight((inner, b) => indexSum(b.index, b.size, inner), e);
+    const front = scalarProduct(flat.coefficient, flat.scalars);
+    const weights = flat.factors.length === 1 && !dependsOn(front, variable) ? weightsOf(flat.factors[0] as Expr, X, variable) : undefined;
+    if (weights) {
+      entries.push(close(multiply(front, weights)));
+      continue;
+    }
     const at = flat.factors.findIndex((f) => f.id === X.id);
     const others = [...flat.factors.filter((_, i) => i !== at), ...flat.scalars.map((s) => s.base)];
     if (at < 0 || others.some((o) => dependsOn(o, variable))) {
@@ -48,8 +58,6 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
       }
       throw new NoExactMinimiser("not quadratic", "in a term of its gradient the variable is not multiplied by matrices and numbers alone", t);
     }
-    const close = (e: Expr): Expr => flat.bound.reduceRight((inner, b) => indexSum(b.index, b.size, inner), e);
-    const front = scalarProduct(flat.coefficient, flat.scalars);
     const before = flat.factors.slice(0, at);
     const after = flat.factors.slice(at + 1);
     if (before.length > 0 && after.length > 0) throw new NoExactMinimiser("both sides", "the variable is multiplied from both sides", t);
@@ -58,21 +66,37 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
     else scalar.push(close(front));
   }
   if (left.length > 0 && right.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable from the left, another from the right");
-  return { left, right, scalar, constant };
+  if (left.length + right.length === 0) return { left, right, entries, scalar, constant };
+  // Beside a matrix, the weights of a column are a diagonal one.
+  if (left.length > 0 && isOne(colsOf(X))) left.push(...entries.map((w) => apply("diag", [w])));
+  else if (right.length > 0 && isOne(rowsOf(X))) right.push(...entries.map((w) => apply("diag", [transpose(w)])));
+  else if (entries.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable by a matrix, another entry by entry");
+  return { left, right, entries: [], scalar, constant };
+}
+/** W of W .* X. */
+function weightsOf(e: Expr, X: Expr, variable: Variable): Expr | undefined {
+  if (e.kind !== "apply" || e.fn !== "hadamard") return undefined;
+  const { own, others } = byVariable(e.args, variable);
+  return own.length === 1 && own[0]?.id === X.id ? hadamard(others) : undefined;
 }
 
 /**
- * Entrywise factors of a column as what they are to a linear map: u .* (A*x) is diag(u)*A*x. Simplification writes the shorter form, in which the
- * variable stands in no product.
+ * Entrywise factors spread over sums, so that each term has the variable once. Those of a column are what they are to a linear map, where the variable
+ * stands in a product: u .* (A*x) is diag(u)*A*x. Simplification writes the shorter form.
  */
-function diagonals(G: Expr, variable: Variable): Expr {
+function spread(G: Expr, X: Expr, variable: Variable): Expr {
   return rewrite(G, (e) => {
     if (e.kind !== "apply" || e.fn !== "hadamard") return e;
     const { own, others } = byVariable(e.args, variable);
-    if (own.length !== 1 || others.length === 0) return e;
+    const [inner] = own;
+    if (!inner || own.length > 1 || others.length === 0) return e;
     const diag = (columns: readonly Expr[]): Expr => apply("diag", [hadamard(columns)]);
-    if (isOne(colsOf(e))) return multiply(diag(others), ...own);
-    return isOne(rowsOf(e)) ? multiply(...own, diag(others.map(transpose))) : e;
+    return add(termsOf(expand(inner)).map((t) => {
+      const { factors } = flatten(t);
+      if (!dependsOn(t, variable) || factors.length < 2 && factors[0]?.id === X.id) return hadamard([...others, t]);
+      if (isOne(colsOf(e))) return multiply(diag(others), t);
+      return isOne(rowsOf(e)) ? multiply(t, diag(others.map(transpose))) : hadamard([...others, t]);
+    }));
   });
 }
 
@@ -85,6 +109,13 @@ function gramSign(t: Expr): number | undefined {
     if (transpose(front).id === back.id) return Math.sign(flat.coefficient);
   }
   return undefined;
+}
+/** The sign of weights that are squares, as a mask's are. */
+function squareSign(t: Expr): number | undefined {
+  const { coefficient, factors } = flatten(t);
+  const isSquare = (e: Expr): boolean => e.kind === "apply" &&
+    (e.fn === "power" ? e.args[1]?.kind === "number" && e.args[1].value % 2 === 0 : e.fn === "hadamard" && e.args.every(isSquare));
+  return factors.every(isSquare) ? Math.sign(coefficient) : undefined;
 }
 /** An upper bound of a term's rank, where the sizes are numbers. */
 function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | undefined {
@@ -135,7 +166,7 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
     }
   });
 }
-const slopeOf = (smooth: Expr, variable: Variable): Expr => expand(diagonals(gradient(smooth, variable), variable));
+const slopeOf = (smooth: Expr, variable: Variable): Expr => expand(spread(gradient(smooth, variable), variableSymbol(variable), variable));
 function isQuadratic(term: Expr, variable: Variable): boolean {
   try {
     split(slopeOf(term, variable), variableSymbol(variable), variable);
@@ -152,22 +183,28 @@ function isQuadratic(term: Expr, variable: Variable): boolean {
 function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Variable, known: KnownNumbers): Expr {
   const X = variableSymbol(variable);
   const G = isZero(smooth) ? smooth : slopeOf(smooth, variable);
-  const { left, right, scalar, constant } = split(G, X, variable);
+  const { left, right, entries, scalar, constant } = split(G, X, variable);
   const B = constant.length > 0 ? add(constant.map(negate)) : undefined;
   const curvature = add(scalar);
   const flatSigns = scalar.map((s) => Math.sign(partsOf(s).coefficient));
-  const signs = [...flatSigns, ...[...left, ...right].map(gramSign)];
-  if (left.length + right.length + scalar.length === 0) {
+  const signs = [...flatSigns, ...[...left, ...right].map(gramSign), ...entries.map(squareSign)];
+  if (left.length + right.length + entries.length + scalar.length === 0) {
     throw new NoExactMinimiser("unbounded", nonsmooth.length > 0 ? "there is no quadratic term of the variable" : "it has no quadratic term, so it has no minimum");
   }
   if (signs.every((s) => s !== undefined && s < 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
-  const zeroLike = B ?? number(0);
-  if (left.length === 0 && right.length === 0) {
-    const centre = B ? expand(divide(B, curvature)) : multiply(number(0), X);
+  const origin = multiply(number(0), X);
+  if (left.length + right.length + entries.length === 0) {
+    const centre = B ? expand(divide(B, curvature)) : origin;
     return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature), known);
   }
   if (nonsmooth.length > 0) {
     throw new NoExactMinimiser("not separable", "beside a term of the proximal table the quadratic terms must be c*sq_norm(a*Z - V)");
+  }
+  if (entries.length > 0) {
+    if (!B) return origin;
+    const H = add([...entries, ...(scalar.length > 0 ? [multiply(curvature, ones(X.shape))] : [])]);
+    const [h, b] = withoutCommonFactor(H, B);
+    return hadamard([b, power(h, number(-1))]);
   }
   const n = left.length > 0 ? rowsOf(X) : colsOf(X);
   const size = dimValue(n) ?? known.size(n);
@@ -179,17 +216,18 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
     }
   }
   const H = add([...left, ...right, ...(scalar.length > 0 ? [multiply(curvature, identity(n))] : [])]);
-  if (isScalar(H)) return divide(zeroLike, H);
-  if (!B) return multiply(number(0), X);
-  // A common number in front of both sides cancels.
-  const half = commonFactor([...termsOf(H), ...termsOf(B)]);
-  const [h, b] = [multiply(number(1 / half), H), multiply(number(1 / half), B)];
+  if (!B) return origin;
+  if (isScalar(H)) return divide(B, H);
+  const [h, b] = withoutCommonFactor(H, B);
   return left.length > 0 ? multiply(inverse(h), b) : multiply(b, inverse(h));
 }
-function commonFactor(terms: readonly Expr[]): number {
-  const sizes = new Set(terms.map((t) => Math.abs(partsOf(t).coefficient)));
+/** A common number in front of both sides cancels. */
+function withoutCommonFactor(H: Expr, B: Expr): readonly [Expr, Expr] {
+  const sizes = new Set([...termsOf(H), ...termsOf(B)].map((t) => Math.abs(partsOf(t).coefficient)));
   const [only] = sizes;
-  return sizes.size === 1 && only ? only : 1;
+  const common = sizes.size === 1 && only ? only : 1;
+  const divided = (e: Expr): Expr => add(termsOf(e).map((t) => multiply(number(1 / common), t)));
+  return [divided(H), divided(B)];
 }
 export function mentions(e: Expr, name: string): boolean {
   return contains(e, (x) => x.kind === "symbol" && x.name === name);

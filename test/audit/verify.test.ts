@@ -47,6 +47,28 @@ describe("exact steps", () => {
   });
 });
 
+describe("exact steps on weights entry by entry", () => {
+  const masked = (objective: string, expected = ""): string => `network N { dim d = 3, n = 4 index k in 1..2 input M: real[d, n] input Y: real[d, n] param W[k]: real[d, n] init ones param A: real[d, d]
+    const rho = 0.3 var X: real[d, n] = Y layer l repeat 1 { step s { minimize ${objective} by exact ${expected} } } output z: real[d, n] = X }`;
+  it.each([
+    ["0.5*sq_norm(M .* (X - Y)) + 0.5*rho*sq_norm(X - A*Y)", "(M.^2 .* Y + rho*A*Y) ./ (M.^2 + rho)"],
+    ["total(W[1] .* (X - Y).^2) + rho*sq_norm(X)", "W[1] .* Y ./ (W[1] + rho)"],
+    ["(sum(k) sq_norm(W[k] .* (X - Y))) + sq_norm(X - M)", "((sum(k) W[k].^2 .* Y) + M) ./ ((sum(k) W[k].^2) + 1)"],
+    ["sq_norm(M .* (X - Y))", "Y"],
+  ])("minimize %s gives %s, and a wrong one is seen", (objective, wanted) => {
+    expect(compile(masked(objective, `expect ${wanted}`), { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    const network = compileSpec(masked(objective));
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, wrongMinimum)).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+  it.each([
+    ["sq_norm(M .* (X - Y)) + sq_norm(A*X - Y)", "SRR3005"], ["sq_norm(M .* (A*X - Y)) + sq_norm(X)", "SRR3005"], ["sq_norm(M .* (X - Y)) + norm1(X)", "SRR3005"],
+    ["-sq_norm(M .* (X - Y))", "SRR3006"],
+  ])("%s has none that is found: %s", (objective, code) => {
+    expect(compile(masked(objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual([code]);
+  });
+});
+
 describe("steps whose weights are not defined everywhere", () => {
   it.each([
     ["sq_norm(x - log(b))", "exact"], ["norm1(x - log(b))", "proximal(rate: 0.2)"], ["0.5*sq_norm(x - sqrt(b)) + 0.1*norm1(x)", "proximal_gradient(rate: 0.2)"], ["sq_norm(x - b) + total(log(b))", "exact"],
