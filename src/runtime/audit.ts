@@ -1,5 +1,6 @@
 /** What each step claims, measured while the network trains: its objective before and after it, and the sparsity it leaves. */
 import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
+import { addedNames } from "./wire-names.js";
 
 export interface AuditRow {
   /** `block.3.compress`. */
@@ -39,7 +40,7 @@ export async function audit(engine: TrainingEngine, batch: Batch): Promise<reado
  * last; an objective may be infinite where its value is not, so audits do not count.
  */
 export function firstUnfinite(probed: TensorMap, model: ModelDescription): string | undefined {
-  const ends = new Set([...model.outputs.map((o) => o.name), "loss"]);
+  const ends = new Set([...model.outputs.map((o) => o.name), addedNames(model).loss]);
   return Object.keys(probed).filter((n) => !n.startsWith("audit/")).sort((a, b) => Number(ends.has(a)) - Number(ends.has(b)))
     .find((name) => !Array.prototype.every.call(probed[name]?.data ?? [], (x) => Number.isFinite(x)));
 }

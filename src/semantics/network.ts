@@ -501,7 +501,7 @@ class NetworkElaborator {
   }
   private output(m: OutputDeclaration, state: LayerState): readonly TypedStatement[] {
     const name = m.name.name;
-    if (this.outputs.has(name) || this.inputs.some((i) => i.name === name) || this.targets.some((t) => t.name === name)) {
+    if (this.outputs.has(name) || this.inputs.some((i) => i.name === name) || this.targets.some((t) => t.name === name) || state.params.some((p) => p.name === name)) {
       this.reporter.report(duplicateName({ name }, at(m.name.span)));
       return [];
     }

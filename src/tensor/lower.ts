@@ -10,6 +10,7 @@ import type { Shape } from "../expression/functions.js";
 import type {
   NetworkInput, NetworkParameter, UnrolledNetwork, UnrolledStatement, ValueType,
 } from "../network/network.js";
+import { addedNames, probeName } from "../runtime/wire-names.js";
 import { GraphBuilder } from "./builder.js";
 import type { Axis, Graph } from "./graph.js";
 import { functionLowerings, lowerSlice } from "./lower-functions.js";
@@ -22,7 +23,7 @@ import { lowerChain } from "./product.js";
 export interface LowerOptions {
   /** Also the variable after every step, under the statement's name. */
   readonly probe?: boolean;
-  /** Also the scalar output "loss": the mean over the batch. */
+  /** Also the scalar output `addedNames(network).loss`: the mean over the batch. */
   readonly loss?: boolean;
   /** Dropout drops. */
   readonly training?: boolean;
@@ -353,7 +354,7 @@ export function lowerNetwork(network: UnrolledNetwork, options: LowerOptions = {
       const names = [...(index ? [index.name] : []), ...value.roles.flatMap((r) => (r ? [r.name] : []))];
       const node = lowering.builder.spread(value.node, value.roles.filter((r) => r !== undefined));
       probes.push({ name: s.capture, node, wire: names });
-    } else if (options.probe && s.variable !== undefined) probes.push(lowering.output(s.target, value, probeType(s.value.shape), index));
+    } else if (options.probe && s.variable !== undefined) probes.push(lowering.output(probeName(s.target, network), value, probeType(s.value.shape), index));
   }
   for (const o of network.outputs) outputs.push(lowering.output(o.name, lowering.valueOf(o.value).value, o.type));
   if (options.loss && network.loss) outputs.push(lowerLoss(lowering, network, network.loss));
@@ -385,5 +386,5 @@ function lowerLoss(lowering: Lowering, network: UnrolledNetwork, loss: Expr): Gr
     b.name(mean, "loss");
     return mean;
   });
-  return { name: "loss", node, wire: [] };
+  return { name: addedNames(network).loss, node, wire: [] };
 }

@@ -63,7 +63,7 @@ function explainPasses(network: CompiledNetwork, description: ModelDescription, 
   const trains = options.target === "onnx-train" && network.unrolled.loss !== undefined;
   const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
   const forward = options.target === "onnx" ? onnxGraphOf(network, lowering, levelOf(options), options.opset) : optimisedGraphOf(network, lowering, levelOf(options));
-  const backward = trains ? gradientSavings(forward.graph, description.parameters, levelOf(options)) : [];
+  const backward = trains ? gradientSavings(forward.graph, description, levelOf(options)) : [];
   const [own, gradients] = [forward.report, backward].map((report) => passSavings(report, network.unrolled.freeDims)) as [PassSavings, PassSavings];
   const columns = columnsOf(network.unrolled);
   const step = gradients.length === 0 ? "" : `\n\nand of the step, with its gradients:\n\n${passTable(gradients, columns)}`;

@@ -6,8 +6,6 @@ import type { GraphBuilder } from "../../tensor/builder.js";
 import type { Axis, Graph } from "../../tensor/graph.js";
 import { rewriteGraph } from "../../tensor/passes/rewrite.js";
 
-/** The input that holds a step's seed: a whole number from 0; it counts modulo the prime. */
-export const seedName = "seed";
 /** The largest prime below 2²⁶. */
 export const seedPrime = 67_108_859;
 /** Primitive or at least large multipliers and shifts; nothing rests on their values but that no two dropouts share a shift. */
@@ -31,8 +29,8 @@ export function hashed(b: GraphBuilder, axes: readonly Axis[], seed: number, whi
   return b.binary("divide", b.cast(squared(squared(start)), "float"), b.fill(seedPrime));
 }
 
-/** The graph in which dropout is arithmetic on the input `seed`; `drawn` says whether there was any. */
-export function drawDropout(graph: Graph): { readonly graph: Graph; readonly drawn: boolean } {
+/** The graph in which dropout is arithmetic on the input `seedName`, a whole number from 0 that counts modulo the prime; `drawn` says whether there was any. */
+export function drawDropout(graph: Graph, seedName: string): { readonly graph: Graph; readonly drawn: boolean } {
   let seed: number | undefined;
   let count = 0;
   const drawn = rewriteGraph(graph, (node, { builder: b, of }) => {

@@ -14,7 +14,7 @@ export interface TrainingModels {
   /** As `evaluate`, with the variable after every step among the outputs. */
   readonly probe?: Uint8Array;
 }
-/** `training`: the graph with dropout on; `evaluation`: without; both have the output "loss". `probing`: `evaluation` with probes. */
+/** `training`: the graph with dropout on; `evaluation`: without; both have the loss among their outputs. `probing`: `evaluation` with probes. */
 export function trainingModels(training: Graph, evaluation: Graph, description: ModelDescription, metadata: Readonly<Record<string, string>>, version: string, probing?: Graph, level: OptimisationLevel = 0): TrainingModels {
   const optimizer = description.training?.optimizer;
   if (!optimizer) throw new Error("the network has no optimizer");
@@ -27,7 +27,7 @@ export function trainingModels(training: Graph, evaluation: Graph, description: 
     if (!file) throw new Error("nothing was emitted");
     return file.bytes;
   };
-  const step = trainingGraph(training, description.parameters, optimizer, level);
+  const step = trainingGraph(training, description, optimizer, level);
   const parameters = description.parameters.map((p): WireTensor => ({ name: p.name, kind: "real", shape: p.shape }));
   return {
     train: emit(step.graph, step.inputs, `One training step (${optimizer.kind}): forward, backward, update. Feed each output NAME/next as NAME in the next step.`),

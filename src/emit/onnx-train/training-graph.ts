@@ -3,16 +3,15 @@
  * go out under `<name>/next`; the learning rate and the bias corrections come in as scalars, computed in double by the loop.
  */
 import { type Dim, dimAdd, dimNumber } from "../../expression/dim.js";
-import type { OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
+import type { ModelDescription, OptimizerProgram, ParameterDescription, WireTensor } from "../../runtime/contract.js";
+import { type AddedNames, addedNames } from "../../runtime/wire-names.js";
 import { GraphBuilder, prune } from "../../tensor/builder.js";
 import { gradients } from "../../tensor/gradients.js";
 import { graphForOnnx } from "../onnx/emit.js";
-import { drawDropout, seedName, seedPrime } from "./dropout.js";
+import { drawDropout, seedPrime } from "./dropout.js";
 import type { Axis, Graph, TensorNode } from "../../tensor/graph.js";
 import { gradientPasses, optimise, type OptimisationLevel, type Optimised } from "../../tensor/passes/optimise.js";
 
-/** Scalars of a step, by their names on the wire. */
-export const stepScalars = { learningRate: "learning_rate", correction1: "correction1", correction2: "correction2" } as const;
 export const nextName = (name: string): string => `${name}/next`;
 
 /** What an optimiser keeps for each parameter, by suffix. */
@@ -72,8 +71,8 @@ function updateOf(b: GraphBuilder, o: OptimizerProgram, theta: number, g: number
 }
 
 /** The loss and its gradients by the parameters that are learned, as outputs of their names. */
-function gradientGraph(forward: Graph, learned: readonly string[], level: OptimisationLevel): Optimised {
-  const loss = forward.outputs.find((o) => o.name === "loss");
+function gradientGraph(forward: Graph, names: AddedNames, learned: readonly string[], level: OptimisationLevel): Optimised {
+  const loss = forward.outputs.find((o) => o.name === names.loss);
   if (!loss) throw new Error("the forward graph has no loss");
   const { graph, nodes } = gradients(forward, loss.node, learned);
   const outputs = learned.map((name) => {
@@ -86,9 +85,10 @@ function gradientGraph(forward: Graph, learned: readonly string[], level: Optimi
 type ParameterNode = Extract<TensorNode, { readonly op: "parameter" }>;
 const gradientName = (name: string): string => `gradient/${name}`;
 /** What the passes save in the gradients of a step, and in the step with them. */
-export function gradientSavings(lowered: Graph, parameters: readonly ParameterDescription[], level: OptimisationLevel): Optimised["report"] {
+export function gradientSavings(lowered: Graph, description: ModelDescription, level: OptimisationLevel): Optimised["report"] {
+  const names = addedNames(description);
   const present = new Set(lowered.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
-  const { graph, report } = gradientGraph(drawDropout(lowered).graph, parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level);
+  const { graph, report } = gradientGraph(drawDropout(lowered, names.seed).graph, names, description.parameters.filter((p) => p.trainable && present.has(p.name)).map((p) => p.name), level);
   return [...report, ...graphForOnnx(graph, level).report];
 }
 
@@ -153,14 +153,15 @@ function packsOf(learned: readonly ParameterDescription[], leaves: ReadonlyMap<s
 }
 
 /**
- * `lowered` has the output "loss". Learned parameters are updated, those on which the loss does not depend too: their gradient is zero, and
+ * `lowered` has the loss among its outputs. Learned parameters are updated, those on which the loss does not depend too: their gradient is zero, and
  * decay and moments act on them as on any other. The others are inputs too, unchanged.
  */
-export function trainingGraph(lowered: Graph, parameters: readonly ParameterDescription[], optimizer: OptimizerProgram, level: OptimisationLevel): TrainingGraph {
-  const { graph: forward, drawn } = drawDropout(lowered);
+export function trainingGraph(lowered: Graph, description: ModelDescription, optimizer: OptimizerProgram, level: OptimisationLevel): TrainingGraph {
+  const names = addedNames(description);
+  const { graph: forward, drawn } = drawDropout(lowered, names.seed);
   const present = new Set(forward.nodes.flatMap((n) => (n.op === "parameter" ? [n.name] : [])));
-  const learned = parameters.filter((p) => p.trainable);
-  const { graph } = gradientGraph(forward, learned.filter((p) => present.has(p.name)).map((p) => p.name), level);
+  const learned = description.parameters.filter((p) => p.trainable);
+  const { graph } = gradientGraph(forward, names, learned.filter((p) => present.has(p.name)).map((p) => p.name), level);
   const leaves = new Map(graph.nodes.flatMap((n) => (n.op === "parameter" ? [[n.name, n] as const] : [])));
   const nodes = new Map(graph.outputs.map((o) => [o.name, o.node]));
   const loss = graph.outputs[0] as Graph["outputs"][number];
@@ -168,8 +169,8 @@ export function trainingGraph(lowered: Graph, parameters: readonly ParameterDesc
   b.path = "update";
   const axesOf = (p: ParameterDescription): readonly Axis[] => p.shape.map((size, i) => ({ name: `axis${i + 1}`, size: dimNumber(size) }));
   for (const p of learned) if (!leaves.has(p.name)) leaves.set(p.name, b.node(b.parameter(p.name, axesOf(p))) as ParameterNode);
-  const rate = b.input(stepScalars.learningRate, [], "float");
-  const corrections = [b.input(stepScalars.correction1, [], "float"), b.input(stepScalars.correction2, [], "float")] as const;
+  const rate = b.input(names.learningRate, [], "float");
+  const corrections = [b.input(names.correction1, [], "float"), b.input(names.correction2, [], "float")] as const;
   const packs = packsOf(learned, leaves, level).map((members) => new Pack(b, members.map((p) => ({ ...p, leaf: leaves.get(p.name) as TensorNode }))));
   const raw = packs.map((pack) => {
     const g = pack.join(pack.members.map((p) => nodes.get(gradientName(p.name)) ?? b.fill(0, p.leaf.axes)));
@@ -182,8 +183,8 @@ export function trainingGraph(lowered: Graph, parameters: readonly ParameterDesc
   const factor = clip === undefined ? undefined : b.binary("min", b.fill(1), b.binary("divide", b.fill(clip), b.binary("add", norm, b.fill(1e-6))));
   const decay = optimizer.weightDecay === 0 ? undefined : b.binary("subtract", b.fill(1), b.binary("multiply", rate, b.fill(optimizer.weightDecay)));
   const suffixes = stateSuffixes(optimizer);
-  const inputs: WireTensor[] = [wire(stepScalars.learningRate, []), wire(stepScalars.correction1, []), wire(stepScalars.correction2, [])];
-  if (drawn) inputs.push({ name: seedName, kind: "class", classes: seedPrime, shape: [] });
+  const inputs: WireTensor[] = [wire(names.learningRate, []), wire(names.correction1, []), wire(names.correction2, [])];
+  if (drawn) inputs.push({ name: names.seed, kind: "class", classes: seedPrime, shape: [] });
   const order = (axes: readonly Axis[]): readonly string[] => axes.map((a) => a.name);
   const sizes = (axes: readonly Axis[]): number[] => axes.map((a) => numberOf(a.size));
   /** Parameter or its state → what it is after the step. */
@@ -198,7 +199,7 @@ export function trainingGraph(lowered: Graph, parameters: readonly ParameterDesc
     pack.part(pack.positive ? b.unary("exp", next.value) : next.value).forEach((node, k) => { updated.set(pack.members[k]?.name ?? "", node); });
     for (const s of suffixes) pack.part(next.state[s] as number).forEach((node, k) => { updated.set(`${pack.members[k]?.name}/${s}`, node); });
   });
-  const outputs: Graph["outputs"][number][] = [loss, { name: "gradient_norm", node: norm, wire: [] }];
+  const outputs: Graph["outputs"][number][] = [loss, { name: names.gradientNorm, node: norm, wire: [] }];
   for (const p of learned) {
     const { axes } = leaves.get(p.name) as TensorNode;
     for (const name of [p.name, ...suffixes.map((s) => `${p.name}/${s}`)]) outputs.push({ name: nextName(name), node: updated.get(name) as number, wire: order(axes) });

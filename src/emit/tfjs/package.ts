@@ -3,6 +3,7 @@ import Handlebars from "handlebars";
 import type { ModelDescription } from "../../runtime/contract.js";
 import { languageOf } from "../../runtime/sample.js";
 import { constructCommand, modelCommand } from "../../runtime/source.js";
+import { addedNames } from "../../runtime/wire-names.js";
 import type { Plan } from "../../tensor/plan.js";
 import { type Equation, fileNames, sizeEntries, type StepFunction, writeModel } from "./model-code.js";
 import { commentText, Names } from "./names.js";
@@ -25,7 +26,7 @@ export interface ModelInput {
   readonly doc: string | undefined;
   readonly equations: readonly (Equation & { readonly path: string })[];
   readonly predict: Plan;
-  /** With the outputs and the output "loss". */
+  /** With the outputs and the loss. */
   readonly loss: Plan | undefined;
   /** With the variable after every step and the measures of an audit. */
   readonly probe?: Plan;
@@ -62,10 +63,11 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
   const predict = writeModel(input.predict, equations, names, known);
   const loss = input.loss && writeModel(input.loss, equations, names, known);
   const probe = input.probe && writeModel(input.probe, equations, names, known);
-  const entries = (outputs: ReadonlyMap<string, string>): string => [...outputs].filter(([name]) => name !== "loss" || !loss)
+  const { loss: lossName } = addedNames(input.description);
+  const entries = (outputs: ReadonlyMap<string, string>): string => [...outputs].filter(([name]) => name !== lossName)
     .map(([name, code]) => (name === code ? name : `${quoted(name)}: ${code}`)).join(", ");
   const functions = [...predict.functions, ...(loss?.functions ?? []), ...(probe?.functions ?? [])].map((f) => f.text);
-  const body = [...functions, ...predict.body, ...(loss?.body ?? []), ...(probe?.body ?? []), entries(predict.outputs), ...(probe ? [...probe.outputs.values()] : []), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
+  const body = [...functions, ...predict.body, ...(loss?.body ?? []), ...(probe?.body ?? []), entries(predict.outputs), ...(probe ? [...probe.outputs.values()] : []), ...(loss ? [loss.outputs.get(lossName) ?? ""] : [])].join("\n");
   const { description } = input;
   const sizes = (inputs: ModelDescription["inputs"]): string => [...sizeEntries(inputs)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
   const all = [...description.inputs, ...description.targets.filter((t) => !t.unread)];
@@ -77,7 +79,7 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
     ...(probe ? { probeSizes: sizes(all), probeBody: probe.body, probeOutputs: [...probe.outputs].map(([name, code]) => `${quoted(name)}: ${code}`) } : {}),
     ...(loss && input.loss ? {
       lossInputs: wires(all), lossSizes: sizes(all), lossBody: loss.body,
-      loss: loss.outputs.get("loss"), lossOutputs: entries(new Map([...loss.outputs].filter(([name]) => name !== "loss"))),
+      loss: loss.outputs.get(lossName), lossOutputs: entries(loss.outputs),
     } : {}),
   });
 }

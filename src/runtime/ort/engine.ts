@@ -6,6 +6,7 @@ import { firstUnfinite } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
 import { own, valueFault } from "../contract.js";
 import { DataError } from "../safetensors.js";
+import { addedNames } from "../wire-names.js";
 
 /** What is used of `onnxruntime-node` (onnxruntime-web has the same). */
 export interface OrtTensor {
@@ -47,6 +48,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   const labels = new Set([...model.inputs, ...model.targets].filter((t) => t.kind !== "real").map((t) => t.name));
   const onWire = (name: string, t: HostTensor): OrtTensor =>
     labels.has(name) ? new ort.Tensor("int64", BigInt64Array.from(t.data as Int32Array, BigInt), t.shape) : float(t.shape, t.data);
+  const names = addedNames(model);
   const suffixes = train.inputNames.some((n) => n.endsWith("/v")) ? ["m", "v"] : train.inputNames.some((n) => n.endsWith("/m")) ? ["m"] : [];
   const learned = model.parameters.filter((p) => p.trainable);
   const values = new Map<string, OrtTensor>();
@@ -86,11 +88,13 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     description: `${options.name ?? "onnxruntime"} (${options.threads ?? "default"} threads)`,
     async trainStep(batch, { learningRate, step, seed }): Promise<StepResult> {
       const [c1, c2] = corrections(step);
-      const feeds = feedsFor(train, batch, { learning_rate: scalar(learningRate), correction1: scalar(c1), correction2: scalar(c2), seed: seedOf(seed) });
+      const feeds = feedsFor(train, batch, {
+        [names.learningRate]: scalar(learningRate), [names.correction1]: scalar(c1), [names.correction2]: scalar(c2), [names.seed]: seedOf(seed),
+      });
       // Tensors to write into would gain nothing: onnxruntime-node copies every output into a new one all the same.
       const out = await train.run(feeds);
-      const loss = Number((out["loss"]?.data as Float32Array | undefined)?.[0]);
-      const gradientNorm = Number((out["gradient_norm"]?.data as Float32Array | undefined)?.[0]);
+      const loss = Number((out[names.loss]?.data as Float32Array | undefined)?.[0]);
+      const gradientNorm = Number((out[names.gradientNorm]?.data as Float32Array | undefined)?.[0]);
       // A step that is not finite must not be taken over.
       if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) {
         spoilt = [];
@@ -116,7 +120,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
         const t = out[o.name] as OrtTensor;
         return [o.name, { shape: [...t.dims], data: t.data as Float32Array }];
       }));
-      const loss = out["loss"];
+      const loss = out[names.loss];
       return loss ? { loss: Number((loss.data as Float32Array)[0]), outputs } : { outputs };
     },
     async parameters() { return host(values); },

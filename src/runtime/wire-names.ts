@@ -1,0 +1,33 @@
+/** Names of what the compiler adds to a network's inputs and outputs. They give way to the names that the spec declares. */
+
+/** What a spec names on the wire: a model description, or the unrolled network that it is of. */
+export interface Declared {
+  readonly inputs: readonly { readonly name: string }[];
+  readonly targets: readonly { readonly name: string }[];
+  readonly outputs: readonly { readonly name: string }[];
+  readonly parameters: readonly { readonly name: string }[];
+}
+/** As they are in most networks; where a spec has such a name itself, an underscore goes behind the added one. */
+const added = {
+  /** The mean loss of a batch. */
+  loss: "loss",
+  /** Of the whole gradient, before it is clipped. */
+  gradientNorm: "gradient_norm",
+  learningRate: "learning_rate",
+  /** 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), of Adam's moments. */
+  correction1: "correction1",
+  correction2: "correction2",
+  /** Of a step's dropout. */
+  seed: "seed",
+} as const;
+export type AddedNames = { readonly [K in keyof typeof added]: string };
+
+const free = (wanted: string, taken: ReadonlySet<string>): string => (taken.has(wanted) ? free(`${wanted}_`, taken) : wanted);
+const declaredNames = (d: Declared): Set<string> => new Set([d.inputs, d.targets, d.outputs, d.parameters].flatMap((list) => list.map((x) => x.name)));
+
+export function addedNames(network: Declared): AddedNames {
+  const taken = declaredNames(network);
+  return Object.fromEntries(Object.entries(added).map(([role, name]) => [role, free(name, taken)])) as AddedNames;
+}
+/** Under which name a variable's value after a statement is shown: `block.3.compress`, `Z` at its start. */
+export const probeName = (target: string, network: Declared): string => free(target, declaredNames(network).add(addedNames(network).loss));
