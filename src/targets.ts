@@ -73,7 +73,7 @@ export function trainingModelsOf(network: CompiledNetwork, { description, metada
 /** Each step's own objective before and after it, on the tokens as they are: `audit/block.3.compress/before`, `…/after`. */
 export function measuresOf(network: CompiledNetwork): readonly Measure[] {
   return occurrences(network.typed, network.unrolled, network.derivations).flatMap((o) => ([["before", o.before], ["after", o.statement.target]] as const).map(([when, target]): Measure => ({
-    name: `audit/${o.place}/${when}`, value: o.spread(o.step.objective), numbers: o.statement.numbers, names: new Map([...o.statement.names, [o.step.variable, target]]),
+    name: `audit/${o.statement.target}/${when}`, value: o.spread(o.step.objective), numbers: o.statement.numbers, names: new Map([...o.statement.names, [o.step.variable, target]]),
   })));
 }
 

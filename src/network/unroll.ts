@@ -62,6 +62,7 @@ class Unroller {
 
   run(): void {
     const uses = this.usesOf(this.network.statements);
+    for (const { name } of [...this.network.inputs, ...this.network.targets]) this.unique(name);
     for (const p of this.network.params) this.addParameter(p, p.name, uses, this.globals, 1);
     for (const s of this.network.statements) {
       if (s.kind === "layer") this.layer(s);
@@ -117,10 +118,12 @@ class Unroller {
     return value;
   }
   private addParameter(p: TypedParam, fullName: string, uses: readonly Expr[], names: ReadonlyMap<string, string>, layer: number): void {
+    this.unique(fullName);
     this.parameters.push(networkParameter(p, fullName, {
       dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names, reporter: this.reporter,
     }));
   }
+  /** Values that statements make bear no name of an input or a parameter, though a step may be called as one. */
   private unique(name: string): string {
     const count = (this.used.get(name) ?? 0) + 1;
     this.used.set(name, count);

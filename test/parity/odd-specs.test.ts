@@ -210,6 +210,20 @@ describe("odd networks", () => {
     const [first] = network.unrolled.outputs;
     expect(onnx[first?.name ?? ""]?.some((x) => x !== 0)).toBe(true);
   });
+  it.each(["g", "h", "X", "t"])("a step called %s, as a parameter, an input or a target may be, hides nothing", async (step) => {
+    const network = compileSpec(`network Names { dim d = 2 input X: real[d] target t: real[d] param h: real[d] init constant(2) var Z: real[d] = X
+      step ${step} { minimize 0.5*sq_norm(Z - h) by gradient(rate: 0.5) }
+      layer f repeat 2 { param g: real[d] init constant(3) step ${step} { minimize 0.5*sq_norm(Z) by gradient(rate: 0.5) } step s { minimize 0.5*sq_norm(Z - g - h - X) by gradient(rate: 0.5) } }
+      output Y: real[d] = Z + h + X }`);
+    const x = [0.3, -1.7];
+    const wanted = x.map((v) => {
+      let z = 0.5 * v + 1;
+      for (let copy = 0; copy < 2; copy++) z = 0.25 * z + 0.5 * (3 + 2 + v);
+      return z + 2 + v;
+    });
+    const weights = initialise(describeNetwork(network).parameters, 3);
+    for (const run of [runOnnx, runTfjs]) expect(relativeError((await run(network, weights, { X: { shape: [1, 2], data: Float32Array.from(x) } }))["Y"] as Float32Array, wanted)).toBeLessThan(1e-6);
+  });
   it("ridge regression is the solution of its normal equations", async () => {
     const o = odd.find((x) => x.what.includes("ridge")) as Odd;
     const network = compileSpec(o.spec);
