@@ -62,7 +62,8 @@ class Unroller {
 
   run(): void {
     const uses = this.usesOf(this.network.statements);
-    for (const { name } of [...this.network.inputs, ...this.network.targets]) this.unique(name);
+    const given = [...this.network.inputs, ...this.network.targets].map((t) => t.name);
+    for (const name of [...given, ...this.definitions.keys(), ...this.dims.keys(), ...this.indices.keys()]) this.unique(name);
     for (const p of this.network.params) this.addParameter(p, p.name, uses, this.globals, 1);
     for (const s of this.network.statements) {
       if (s.kind === "layer") this.layer(s);
@@ -123,7 +124,7 @@ class Unroller {
       dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names, reporter: this.reporter,
     }));
   }
-  /** Values that statements make bear no name of an input or a parameter, though a step may be called as one. */
+  /** Values that statements make bear no other name of the spec, though a step may be called as a parameter, an input or a size. */
   private unique(name: string): string {
     const count = (this.used.get(name) ?? 0) + 1;
     this.used.set(name, count);

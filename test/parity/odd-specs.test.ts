@@ -210,11 +210,11 @@ describe("odd networks", () => {
     const [first] = network.unrolled.outputs;
     expect(onnx[first?.name ?? ""]?.some((x) => x !== 0)).toBe(true);
   });
-  it.each(["g", "h", "X", "t"])("a step called %s, as a parameter, an input or a target may be, hides nothing", async (step) => {
-    const network = compileSpec(`network Names { dim d = 2 input X: real[d] target t: real[d] param h: real[d] init constant(2) var Z: real[d] = X
-      step ${step} { minimize 0.5*sq_norm(Z - h) by gradient(rate: 0.5) }
+  it.each(["g", "h", "X", "t", "c", "e", "d", "k"])("a step called %s, as a parameter, input, target, constant, size or index may be, hides nothing", async (step) => {
+    const network = compileSpec(`network Names { dim d = 2 index k in 1..1 const c = 1 let e = 0 input X: real[d] target t: real[d] param h: real[d] init constant(2) var Z: real[d] = X
+      step ${step} { minimize 0.5*sq_norm(Z - h) by gradient(rate: 0.5*c) }
       layer f repeat 2 { param g: real[d] init constant(3) step ${step} { minimize 0.5*sq_norm(Z) by gradient(rate: 0.5) } step s { minimize 0.5*sq_norm(Z - g - h - X) by gradient(rate: 0.5) } }
-      output Y: real[d] = Z + h + X }`);
+      output Y: real[d] = Z + h + X + e + d - 2 + sum(k) (k - 1) }`);
     const x = [0.3, -1.7];
     const wanted = x.map((v) => {
       let z = 0.5 * v + 1;
