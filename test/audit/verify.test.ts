@@ -47,6 +47,30 @@ describe("exact steps", () => {
   });
 });
 
+describe("exact steps whose numbers have names", () => {
+  const named = (objective: string): string => `network N { const al = 0.3, neg = -0.2 dim d = 3, n = 4 input Y: real[d, n] input M: real[d, n] param A: real[d, d] param rho: real init constant(0.5) var X: real[d, n] = Y
+    layer l repeat 1 { step s { minimize ${objective} by exact } } output z: real[d, n] = X }`;
+  it.each([
+    "0.5*sq_norm(X - Y) + 0.4*(1 - al)*norm1(X)", "0.5*sq_norm(X - Y) + (1 - al)*(norm1(X) + sq_norm(X))", "0.5*sq_norm(X - Y) + (1 + neg)*norm1(X)", "sq_norm(X - Y) + neg*sq_norm(X) + norm1(X)",
+    "-neg*sq_norm(A*X - Y) + (1 - al)*sq_norm(X)", "0.5*sq_norm(X - Y) + (1 - rho)*norm1(X)",
+  ])("%s has its minimum, and a wrong one is seen", (objective) => {
+    const network = compileSpec(named(objective));
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, wrongMinimum)).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+  it.each([
+    ["neg*sq_norm(X - Y)", "SRR3006"], ["neg*sq_norm(X - Y) + norm1(X)", "SRR3006"], ["neg*sq_norm(A*X - Y)", "SRR3006"], ["neg*sq_norm(M .* (X - Y))", "SRR3006"],
+    ["sq_norm(X - Y) + 6*neg*sq_norm(X)", "SRR3006"], ["sq_norm(X - Y) + 5*neg*sq_norm(X)", "SRR3006"], ["sq_norm(A*X - Y) - (1 + al)*sq_norm(A*X - Y)", "SRR3006"],
+    ["0.5*sq_norm(X - Y) + (al - 1)*norm1(X)", "SRR3013"], ["0.5*sq_norm(X - Y) + (-rho - al)*norm1(X)", "SRR3013"],
+  ])("%s has none: %s", (objective, code) => {
+    expect(compile(named(objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual([code]);
+  });
+  it("a number of sizes that nothing gives is not known", () => {
+    const text = `network N { dim d = 3, n input Y: real[d, n] var Z: real[d, n] = Y step s { minimize 0.5*sq_norm(Z - Y) + trace(inv(diag(ones(n)) + ones(n)*ones(n)'))*norm1(Z) by proximal_gradient(rate: 0.1) } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+});
+
 describe("exact steps on weights entry by entry", () => {
   const masked = (objective: string, expected = ""): string => `network N { dim d = 3, n = 4 index k in 1..2 input M: real[d, n] input Y: real[d, n] param W[k]: real[d, n] init ones param A: real[d, d]
     const rho = 0.3 var X: real[d, n] = Y layer l repeat 1 { step s { minimize ${objective} by exact ${expected} } } output z: real[d, n] = X }`;
