@@ -178,6 +178,17 @@ describe("lemmas", () => {
       expect(codes(text(c, "0.2", ""))).toEqual(["SRR3001"]);
     }
   });
+  it.each([["0.1", 7, "0.7"], ["0.1", 3, "0.3"], ["0.35", 1, "0.35"], ["0.113", 9, "1.017"]])("a given number is found as it is written, whatever rounding the update has: rate %s, curvature %s", (rate, curvature, c) => {
+    for (const [more, wanted] of [["", "Z"], [" + total(X .* Z)", `Z - ${rate}*X`]]) {
+      const text = `lemma decay(c: real, X: real[m, n]): X - c*X ~ X\nnetwork N { ${head} step s { minimize 0.5*${curvature}*sq_norm(Z)${more} by gradient(rate: ${rate}) using decay(c: ${c}) expect ${wanted} } output z: real[d, n] = Z }`;
+      expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    }
+  });
+  it("an identity holds for each member where no sum binds its index", () => {
+    const codes = (right: string): readonly string[] => compile(`lemma f(A[k]: real[d, p], s[k]: real, Z: real[d, n]): s[k]*A[k]*A[k]'*Z = ${right}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
+    expect(codes("A[k]*(s[k]*A[k]'*(2*Z - Z))")).toEqual([]);
+    expect(codes("2*A[k]*(s[k]*A[k]'*Z)")).toEqual(["SRR3010"]);
+  });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
     expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3001"]);
