@@ -7,8 +7,8 @@ import { at, type Diagnostic, Reporter } from "./diagnostics/declare.js";
 import type { Span } from "./diagnostics/span.js";
 import { compareByPlace } from "./diagnostics/render.js";
 import { effort, TooLarge, withEffort } from "./expression/effort.js";
-import { resetExpressions, symbolsOf } from "./expression/expr.js";
-import { evaluate, evaluateDim } from "./numeric/evaluate.js";
+import { resetExpressions } from "./expression/expr.js";
+import { evaluate, evaluateDim, MissingValue } from "./numeric/evaluate.js";
 import { scalarValue } from "./numeric/matrix.js";
 import type { UnrolledNetwork } from "./network/network.js";
 import { spreadLets } from "./network/lets.js";
@@ -114,16 +114,25 @@ function knownNumbers(network: TypedNetwork, layer: TypedLayer | undefined): Kno
   const sizes = new Map(network.dims.flatMap((d) => (d.value === undefined ? [] : [[d.name, d.value] as const])));
   const values = new Map(network.consts.map((c) => [c.name, scalarValue(c.value)]));
   const lets = new Map([...network.lets, ...(layer?.lets ?? [])].map((l) => [l.name, l]));
-  const dims = (s: string): number => sizes.get(s) ?? Number.NaN;
-  const number = (n: number | undefined): number | undefined => (n === undefined || Number.isNaN(n) ? undefined : n);
-  return {
-    size: (d) => number(evaluateDim(d, dims)),
-    scalar: (e) => {
-      const spread = spreadLets(e, lets);
-      if (symbolsOf(spread).some((s) => (s.role === "dim" ? !sizes.has(s.name) : !values.has(s.name)))) return undefined;
-      return number(evaluate(spread, { dims, lookup: (name) => values.get(name) }).data[0]);
-    },
+  const dims = (s: string): number => {
+    const size = sizes.get(s);
+    if (size === undefined) throw new MissingValue(`no size for ${s}`);
+    return size;
   };
+  return {
+    size: (d) => known(() => evaluateDim(d, dims)),
+    scalar: (e) => known(() => evaluate(spreadLets(e, lets), { dims, lookup: (name) => values.get(name) }).data[0]),
+  };
+}
+/** The number, where every name and size that it asks for has one. */
+function known(number: () => number | undefined): number | undefined {
+  try {
+    const found = number();
+    return found === undefined || Number.isNaN(found) ? undefined : found;
+  } catch (error) {
+    if (error instanceof MissingValue) return undefined;
+    throw error;
+  }
 }
 function deriveSteps(network: TypedNetwork, reporter: Reporter): ReadonlyMap<TypedStep, Derivation> {
   const sizes = new Map(network.indices.map((i) => [i.name, i.size]));

@@ -2,7 +2,7 @@
 import { at, type Reporter } from "../diagnostics/declare.js";
 import { expectFails, identityFails, identityUntried } from "../calculus/diagnostics.js";
 import { type Derivation, dropStops } from "../calculus/derive.js";
-import type { Expr } from "../expression/expr.js";
+import { type Expr, freeIndices } from "../expression/expr.js";
 import { showExpr } from "../expression/print.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { relativeError, type Value } from "../numeric/matrix.js";
@@ -41,6 +41,8 @@ export type Tried = { readonly difference: number; readonly dims: string } | { r
 
 export function lemmaDifference(lemma: TypedLemma, trials = 8): Tried {
   const sides = [lemma.left, lemma.right];
+  // An index that no sum binds stands for any member: their values are drawn, so the first is as good as another.
+  const indices = new Map(sides.flatMap((side) => [...freeIndices(side)].map((name) => [name, 1] as const)));
   let dims: string | undefined;
   const difference = largestDifference(lemma.left, lemma.right, function* (seed) {
     for (const spread of spreads) {
@@ -48,7 +50,7 @@ export function lemmaDifference(lemma: TypedLemma, trials = 8): Tried {
       const sizes = smallDims(sides, generator);
       if (!sizes) return;
       dims = [...sizes].map(([name, n]) => `${name.slice(name.lastIndexOf(".") + 1)}=${n}`).join(", ");
-      yield testPoint(sides, { dims: sizes, generator, spread });
+      yield { ...testPoint(sides, { dims: sizes, generator, spread }), indices };
     }
   }, trials);
   if (difference !== undefined) return { difference, dims: dims ?? "" };

@@ -79,7 +79,7 @@ function variableOf(step: TypedStep, variables: readonly TypedVariable[]): Varia
 function sortTerms(f: Expr, variable: Variable): { smooth: Expr[]; nonsmooth: Expr[] } {
   const smooth: Expr[] = [];
   const nonsmooth: Expr[] = [];
-  for (const term of openTerms(f)) {
+  for (const term of openTerms(f, variable)) {
     if (!dependsOn(term, variable)) continue;
     (nonsmoothFunction(term) ? nonsmooth : smooth).push(term);
   }

@@ -4,9 +4,9 @@ import {
   add, apply, colsOf, contains, divide, type Expr, freeIndices, hadamard, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number, ones,
   partsOf, power, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
 } from "../expression/expr.js";
-import { expand, flatten } from "./expand.js";
-import { byVariable, dependsOn, gradient, type Variable } from "./gradient.js";
-import type { KnownNumbers } from "./known-numbers.js";
+import { expand, flatten, type FlatTerm } from "./expand.js";
+import { byVariable, dependsOn, gathered, gradient, type Variable } from "./gradient.js";
+import { type KnownNumbers, signOf } from "./known-numbers.js";
 import { NotInTable, proximal, variableSymbol } from "./proximal.js";
 
 export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
@@ -100,22 +100,23 @@ function spread(G: Expr, X: Expr, variable: Variable): Expr {
   });
 }
 
+const weightSign = (t: FlatTerm, known: KnownNumbers): number | undefined => signOf(scalarProduct(t.coefficient, t.scalars), known);
 /** Is c·M'*M (or c·M*M') seen in a term, and with which sign? */
-function gramSign(t: Expr): number | undefined {
+function gramSign(t: Expr, known: KnownNumbers): number | undefined {
   const flat = flatten(t);
   const half = flat.factors.length / 2;
   if (flat.factors.length % 2 === 0) {
     const [front, back] = [multiply(...flat.factors.slice(0, half)), multiply(...flat.factors.slice(half))];
-    if (transpose(front).id === back.id) return Math.sign(flat.coefficient);
+    if (transpose(front).id === back.id) return weightSign(flat, known);
   }
   return undefined;
 }
 /** The sign of weights that are squares, as a mask's are. */
-function squareSign(t: Expr): number | undefined {
-  const { coefficient, factors } = flatten(t);
+function squareSign(t: Expr, known: KnownNumbers): number | undefined {
+  const flat = flatten(t);
   const isSquare = (e: Expr): boolean => e.kind === "apply" &&
     (e.fn === "power" ? e.args[1]?.kind === "number" && e.args[1].value % 2 === 0 : e.fn === "hadamard" && e.args.every(isSquare));
-  return factors.every(isSquare) ? Math.sign(coefficient) : undefined;
+  return flat.factors.every(isSquare) ? weightSign(flat, known) : undefined;
 }
 /** An upper bound of a term's rank, where the sizes are numbers. */
 function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | undefined {
@@ -186,12 +187,12 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
   const { left, right, entries, scalar, constant } = split(G, X, variable);
   const B = constant.length > 0 ? add(constant.map(negate)) : undefined;
   const curvature = add(scalar);
-  const flatSigns = scalar.map((s) => Math.sign(partsOf(s).coefficient));
-  const signs = [...flatSigns, ...[...left, ...right].map(gramSign), ...entries.map(squareSign)];
-  if (left.length + right.length + entries.length + scalar.length === 0) {
+  const signsOf = (terms: readonly Expr[], sign: (t: Expr, k: KnownNumbers) => number | undefined) => gathered(terms, variable).map((t) => sign(t, known));
+  const signs = [...signsOf(scalar, signOf), ...signsOf([...left, ...right], gramSign), ...signsOf(entries, squareSign)];
+  if (signs.every((s) => s === 0)) {
     throw new NoExactMinimiser("unbounded", nonsmooth.length > 0 ? "there is no quadratic term of the variable" : "it has no quadratic term, so it has no minimum");
   }
-  if (signs.every((s) => s !== undefined && s < 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
+  if (signs.every((s) => s !== undefined && s <= 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
   const origin = multiply(number(0), X);
   if (left.length + right.length + entries.length === 0) {
     const centre = B ? expand(divide(B, curvature)) : origin;

@@ -1,7 +1,7 @@
 /** The gradient of a scalar expression with respect to a variable, or to every member of a family at once. */
 import {
   add, apply, type ApplyExpr, colsOf, contains, type Expr, freeIndices, hadamard, type IndexTerm, indexSum, isScalar,
-  isZero, multiply, negate, number, type ProductExpr, renameFreeIndex, rowsOf, scalarProduct, scalarShape, scale,
+  isZero, multiply, negate, number, partsOf, type ProductExpr, renameFreeIndex, rowsOf, scalarProduct, scalarShape, scale,
   type SliceExpr, softmaxFamily, subtract, symbol, transpose, zero,
 } from "../expression/expr.js";
 import { dimNumber, dimSubtract, type Dim } from "../expression/dim.js";
@@ -38,6 +38,21 @@ export function dependsOn(e: Expr, variable: Variable): boolean {
 /** Expressions with the variable in them, and the others, each in order. */
 export function byVariable(all: readonly Expr[], variable: Variable): { readonly own: readonly Expr[]; readonly others: readonly Expr[] } {
   return { own: all.filter((e) => dependsOn(e, variable)), others: all.filter((e) => !dependsOn(e, variable)) };
+}
+/** Terms that differ only by factors free of the variable, as one: its sign is that of all of them together. */
+export function gathered(terms: readonly Expr[], variable: Variable): readonly Expr[] {
+  const alike = new Map<number, { readonly held: Expr; readonly weight: Expr; readonly term: Expr }[]>();
+  for (const term of terms) {
+    const { coefficient, scalars, factors } = partsOf(term);
+    const held = multiply(scalarProduct(1, scalars.filter((s) => dependsOn(s.base, variable))), ...factors);
+    const weight = scalarProduct(coefficient, scalars.filter((s) => !dependsOn(s.base, variable)));
+    alike.set(held.id, [...(alike.get(held.id) ?? []), { held, weight, term }]);
+  }
+  return [...alike.values()].flatMap((group) => {
+    const [first, ...more] = group;
+    if (!first) return [];
+    return [more.length === 0 ? first.term : multiply(add(group.map((g) => g.weight)), first.held)];
+  });
 }
 
 /**

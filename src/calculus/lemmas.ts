@@ -40,6 +40,8 @@ export interface Rewritten {
 
 interface Prepared {
   readonly left: Expr;
+  /** The left side's terms as the lemma writes them: with c = 0.7 given, `X - c*X` is one term, and was two. */
+  readonly leftTerms: readonly Expr[];
   readonly right: Expr;
   readonly when?: Expr;
   readonly pattern: Pattern;
@@ -81,7 +83,7 @@ function prepare(rule: RewriteRule): Prepared | undefined {
   const put = (e: Expr): Expr => putIn(e, known, pattern).result;
   const left = put(rule.left);
   const inside = [rule.left, left].every((e) => e.kind !== "sum" && splitCoefficient(e).coefficient > 0);
-  const base = { left, right: put(rule.right), pattern, start, inside };
+  const base = { left, leftTerms: termsOf(rule.left).flatMap((t) => termsOf(put(t))), right: put(rule.right), pattern, start, inside };
   return rule.when ? { ...base, when: put(rule.when) } : base;
 }
 
@@ -133,14 +135,14 @@ class Search {
   private wholeTerms(terms: readonly Expr[]): { after: Expr; rest: readonly Expr[] } | undefined {
     const at = terms.findIndex((t) => t !== this.opened && splitCoefficient(t).bare.id === this.opened?.id);
     const term = terms[at];
-    if (!this.opened || !term) return this.chosen(terms, () => true);
+    if (!this.opened || !term) return this.chosen(termsOf(this.rule.left), terms, () => true);
     // Rounded as a person writes it: 1 - 0.9 is 0.1.
     const bare = this.opened;
     const added = scale(Number((splitCoefficient(term).coefficient - 1).toPrecision(15)), bare);
-    return this.chosen([...terms.slice(0, at), bare, added, ...terms.slice(at + 1)], (left) => !left.includes(bare) && !left.includes(added));
+    return this.chosen(this.rule.leftTerms, [...terms.slice(0, at), bare, added, ...terms.slice(at + 1)], (left) => !left.includes(bare) && !left.includes(added));
   }
-  private chosen(terms: readonly Expr[], fits: (rest: readonly Expr[]) => boolean): { after: Expr; rest: readonly Expr[] } | undefined {
-    for (const m of chooseTerms(termsOf(this.rule.left), terms, this.rule.start, this.rule.pattern)) {
+  private chosen(left: readonly Expr[], terms: readonly Expr[], fits: (rest: readonly Expr[]) => boolean): { after: Expr; rest: readonly Expr[] } | undefined {
+    for (const m of chooseTerms(left, terms, this.rule.start, this.rule.pattern)) {
       if (!fits(m.rest)) continue;
       terms.forEach((t) => flatten(t).bound.forEach((x) => this.sizes.set(x.index, x.size)));
       const after = this.make(m.bindings);
@@ -210,7 +212,7 @@ export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyM
   if (found) return found;
   try {
     const spread = expand(update);
-    return attempt(spread, true) ?? (prepared.left.kind === "sum" && variable ? attempt(spread, true, variable) : undefined);
+    return attempt(spread, true) ?? (prepared.leftTerms.length > 1 && variable ? attempt(spread, true, variable) : undefined);
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;

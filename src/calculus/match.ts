@@ -30,6 +30,9 @@ export interface Pattern {
 const withHole = (b: Bindings, name: string, value: Expr): Bindings => ({ ...b, holes: new Map(b.holes).set(name, value) });
 const withIndex = (b: Bindings, name: string, to: IndexTerm): Bindings => ({ ...b, indices: new Map(b.indices).set(name, to) });
 
+/** Equal but for the rounding of the reckoning that made them: 1 - 0.7 is 0.3. */
+const sameNumber = (x: number, y: number): boolean => Math.abs(x - y) <= 1e-14 * Math.max(Math.abs(x), Math.abs(y));
+
 // ---------------------------------------------------------------- dims and indices
 const isOwn = (name: string): boolean => name.includes(".");
 
@@ -107,7 +110,7 @@ export function* matchExpr(p: Expr, t: Expr, b: Bindings, pattern: Pattern): Gen
   }
   switch (p.kind) {
     case "number":
-      if (t.kind === "number" && t.value === p.value) yield b;
+      if (t.kind === "number" && sameNumber(t.value, p.value)) yield b;
       return;
     case "symbol": {
       const bound = matchSymbol(p, t, b, pattern);
@@ -291,7 +294,7 @@ export function* matchProduct(p: FlatTerm, t: FlatTerm, b: Bindings, pattern: Pa
       for (const run of matchFactors(p.factors, 0, t.factors, start, paired.bindings, pattern)) {
         if (whole && run.end !== t.factors.length) continue;
         for (const rest of matchScalars(p, t, run.bindings, pattern, consumed)) {
-          if (whole && (rest.coefficient !== 1 || rest.scalars.length > 0)) continue;
+          if (whole && (!sameNumber(rest.coefficient, 1) || rest.scalars.length > 0)) continue;
           if (!holesRespectIndices(rest.bindings, pattern)) continue;
           const outside = [...t.factors.slice(0, start), ...t.factors.slice(run.end), ...rest.scalars.map((s) => s.base)];
           if (outside.some((e) => [...consumed].some((index) => freeIndices(e).has(index)))) continue;

@@ -11,8 +11,8 @@ import {
 } from "../expression/expr.js";
 import { type FunctionName, functionRow } from "../expression/functions.js";
 import { expand } from "./expand.js";
-import { byVariable, dependsOn, gradient, type Variable } from "./gradient.js";
-import type { KnownNumbers } from "./known-numbers.js";
+import { byVariable, dependsOn, gathered, gradient, type Variable } from "./gradient.js";
+import { type KnownNumbers, signOf } from "./known-numbers.js";
 
 /** One term c·f(a·X − V, …): `weight` is c (positive), `extra` the function's further arguments. */
 interface AtomicTerm {
@@ -119,39 +119,22 @@ function unmarked(term: Expr): Expr {
   }
 }
 
-/** Brackets of scalars opened so that every term stands alone: `lambda*(norm1(Z) + nonnegative(Z))`. */
-export function openTerms(f: Expr): readonly Expr[] {
-  return termsOf(f).flatMap((t) => {
-    if (t.kind === "indexSum" && t.body.kind === "sum") return termsOf(expandScalars(t));
-    if (t.kind === "product" && t.factors.length === 0 && t.scalars.some((s) => s.exponent === 1 && s.base.kind === "sum")) return termsOf(expandScalars(t));
-    if (t.kind === "product" && t.scalars.some((s) => s.base.kind === "indexSum" && s.base.body.kind === "sum")) return termsOf(expandScalars(t));
-    return [t];
-  });
-}
-/** Only scalar brackets are opened; arguments of functions stay as written. */
-function expandScalars(t: Expr): Expr {
-  const held = new Map<string, Expr>();
-  let count = 0;
-  const hide = (e: Expr): Expr => {
-    const name = `·held${++count}`;
-    held.set(name, e);
-    return symbol(name, "hole", e.shape);
-  };
-  const visit = (e: Expr): Expr => {
-    if (e.kind === "apply") return hide(e);
-    if (e.kind === "sum") return add(e.terms.map(visit));
-    if (e.kind === "product" && e.factors.length === 0) return multiply(number(e.coefficient), ...e.scalars.map((s) => power(visit(s.base), number(s.exponent))));
-    return e;
-  };
-  if (t.kind === "indexSum" || (t.kind === "product" && t.scalars.some((s) => s.base.kind === "indexSum"))) return expandOnce(t);
-  const opened = expand(visit(t));
-  const show = (e: Expr): Expr => {
-    if (e.kind === "symbol") return held.get(e.name) ?? e;
-    if (e.kind === "sum") return add(e.terms.map(show));
-    if (e.kind === "product") return multiply(number(e.coefficient), ...e.scalars.map((s) => power(show(s.base), number(s.exponent))), ...e.factors.map(show));
-    return e;
-  };
-  return show(opened);
+/**
+ * Brackets that hold the variable opened, so that every term stands alone: `lambda*(norm1(Z) + nonnegative(Z))`. Others are factors, whose sign is
+ * that of the whole: `(1 - a)*norm1(Z)`. Arguments of functions stay as written.
+ */
+export function openTerms(f: Expr, variable: Variable): readonly Expr[] {
+  if (!dependsOn(f, variable)) return [f];
+  switch (f.kind) {
+    case "sum": return f.terms.flatMap((t) => openTerms(t, variable));
+    case "indexSum": return openTerms(f.body, variable).map((t) => indexSum(f.index, f.size, t));
+    case "product": {
+      if (f.factors.length > 0) return [f];
+      const factors = f.scalars.map((s) => (s.exponent === 1 ? openTerms(s.base, variable) : [scalarProduct(1, [s])]));
+      return factors.reduce<readonly Expr[]>((terms, parts) => terms.flatMap((t) => parts.map((p) => multiply(t, p))), [number(f.coefficient)]);
+    }
+    default: return [f];
+  }
 }
 function expandOnce(t: Expr): Expr {
   try {
@@ -186,9 +169,7 @@ function readTerm(term: Expr, variable: Variable, known: KnownNumbers): AtomicTe
   return positive({ fn: base.fn, weight, argument, extra: rest, text: term }, variable, known);
 }
 function positive(term: AtomicTerm, variable: Variable, known: KnownNumbers): AtomicTerm {
-  // A name counts as positive where its number is not known.
-  const weight = known.scalar(term.weight) ?? partsOf(term.weight).coefficient;
-  if (weight < 0) throw new NotInTable([term.text], negativeFactor);
+  if (signOf(term.weight, known) === -1) throw new NotInTable([term.text], negativeFactor);
   if (term.extra.some((e) => dependsOn(e, variable))) throw new NotInTable([term.text], "the variable stands in more than the function's first argument");
   return term;
 }
@@ -222,7 +203,8 @@ function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | unde
  * Terms of slices of the variable's columns, and of members of a family, are taken apart where they are disjoint.
  */
 export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers): Expr {
-  const terms = marked.flatMap((term) => openTerms(unmarked(term))).filter((term) => dependsOn(term, variable));
+  const opened = marked.flatMap((term) => openTerms(unmarked(term), variable)).filter((term) => dependsOn(term, variable));
+  const terms = gathered(opened, variable);
   if (terms.length === 0) return v;
   const X = variableSymbol(variable);
   const perSlice = splitSlices(terms, variable, X);

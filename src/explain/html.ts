@@ -74,7 +74,7 @@ function lineHtml(step: ExplainedStep, i: number, checks: readonly NumericCheck[
     mrow(mathExpr(r.before, dim), mo(line.relation === "~" ? "≈" : "=", " form='infix'"), mathExpr(r.after, dim)),
     ...(r.when ? [mrow("<mtext>when&nbsp;</mtext>", mathExpr(r.when, dim))] : []),
   ], "what was replaced")}`).join("");
-  const source = sourceOf(own, step.step, step.derivation.lines);
+  const source = sourceOf(own, step.derivation);
   const check = checkText(line, own.kind, own.rule, step.name, checks);
   return `<li class="${own.kind}"><div><span class="rule">${escapeHtml(line.rule)}</span>${line.note ? ` <span class="soft small">(${escapeHtml(line.note)})</span>` : ""}</div>
 ${renderFormula([...leftSide(line, variableMath(step.variable)), ...mathTerms(line.expression, dim)], `${line.rule}: the expression`)}

@@ -325,11 +325,15 @@ function mendProduct(left: Expression, x: Expr, right: Expression, y: Expr, cont
   return undefined;
 }
 
-/** A 1×1 product of matrices, whatever stands in front of it. */
+/** Does a scalar hold a 1×1 product of matrices, in whose place larger ones would make it a matrix? */
 function isInner(e: Expr): boolean {
-  if (e.kind === "sum") return e.terms.every(isInner);
-  if (e.kind === "indexSum") return isInner(e.body);
-  return e.kind === "product" && (e.factors.length > 0 || e.scalars.some((s) => s.exponent === 1 && isInner(s.base)));
+  switch (e.kind) {
+    case "sum": return e.terms.some(isInner);
+    case "indexSum": return isInner(e.body);
+    case "product": return e.factors.length > 0 || e.scalars.some((s) => isInner(s.base));
+    case "apply": return !/^(reduction|indicator)$/.test(functionRow(e.fn).class) && e.args.some((a) => !isScalar(a) || isInner(a));
+    default: return false;
+  }
 }
 function visitAddition(e: BinaryNode, context: Context): Elaborated | undefined {
   const terms: { node: Expression; sign: 1 | -1; value: Elaborated }[] = [];

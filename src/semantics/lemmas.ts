@@ -1,10 +1,11 @@
 /** Lemmas: both sides as expressions over their holes, in dims and indices of their own. */
 import { at, type Reporter } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, one } from "../expression/dim.js";
-import { symbol, TooLarge } from "../expression/expr.js";
+import { dependsOnIndex, freeIndices, symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import type { LemmaHole, TypedLemma } from "./program.js";
 import type { FunctionDeclaration, LemmaDeclaration } from "../syntax/ast.js";
+import { firstUse } from "../syntax/names.js";
 import { duplicateName, expressionTooLarge, lemmaFault } from "./diagnostics.js";
 import { Dims } from "./dims.js";
 import { elaborate, elaborateScalar, showShape, unifyShapes } from "./elaborate-expression.js";
@@ -56,6 +57,14 @@ export function elaborateLemma(lemma: LemmaDeclaration, functions: ReadonlyMap<s
     if (!unifyShapes(left.shape, right.shape, context)) {
       reporter.report(lemmaFault({ lemma: prefix, problem: "has sides of different shapes" },
         at(lemma.left.span, showShape(left.shape, context)), at(lemma.right.span, showShape(right.shape, context))));
+      return undefined;
+    }
+    const loose = [...freeIndices(right)].find((index) => !dependsOnIndex(left, index));
+    if (loose !== undefined) {
+      const name = loose.slice(prefix.length + 1);
+      reporter.report(lemmaFault(
+        { lemma: prefix, problem: `has the index ${name} free on its right side and not on its left`, hint: `sum over it, brackets around several terms: sum(${name}) (… + …)` },
+        at(firstUse(lemma.right, name) ?? lemma.right.span)));
       return undefined;
     }
     return {

@@ -47,6 +47,30 @@ describe("exact steps", () => {
   });
 });
 
+describe("exact steps whose numbers have names", () => {
+  const named = (objective: string): string => `network N { const al = 0.3, neg = -0.2 dim d = 3, n = 4 input Y: real[d, n] input M: real[d, n] param A: real[d, d] param rho: real init constant(0.5) var X: real[d, n] = Y
+    layer l repeat 1 { step s { minimize ${objective} by exact } } output z: real[d, n] = X }`;
+  it.each([
+    "0.5*sq_norm(X - Y) + 0.4*(1 - al)*norm1(X)", "0.5*sq_norm(X - Y) + (1 - al)*(norm1(X) + sq_norm(X))", "0.5*sq_norm(X - Y) + (1 + neg)*norm1(X)", "sq_norm(X - Y) + neg*sq_norm(X) + norm1(X)",
+    "-neg*sq_norm(A*X - Y) + (1 - al)*sq_norm(X)", "0.5*sq_norm(X - Y) + (1 - rho)*norm1(X)",
+  ])("%s has its minimum, and a wrong one is seen", (objective) => {
+    const network = compileSpec(named(objective));
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, wrongMinimum)).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+  it.each([
+    ["neg*sq_norm(X - Y)", "SRR3006"], ["neg*sq_norm(X - Y) + norm1(X)", "SRR3006"], ["neg*sq_norm(A*X - Y)", "SRR3006"], ["neg*sq_norm(M .* (X - Y))", "SRR3006"],
+    ["sq_norm(X - Y) + 6*neg*sq_norm(X)", "SRR3006"], ["sq_norm(X - Y) + 5*neg*sq_norm(X)", "SRR3006"], ["sq_norm(A*X - Y) - (1 + al)*sq_norm(A*X - Y)", "SRR3006"],
+    ["0.5*sq_norm(X - Y) + (al - 1)*norm1(X)", "SRR3013"], ["0.5*sq_norm(X - Y) + (-rho - al)*norm1(X)", "SRR3013"],
+  ])("%s has none: %s", (objective, code) => {
+    expect(compile(named(objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual([code]);
+  });
+  it("a number of sizes that nothing gives is not known", () => {
+    const text = `network N { dim d = 3, n input Y: real[d, n] var Z: real[d, n] = Y step s { minimize 0.5*sq_norm(Z - Y) + trace(inv(diag(ones(n)) + ones(n)*ones(n)'))*norm1(Z) by proximal_gradient(rate: 0.1) } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+});
+
 describe("exact steps on weights entry by entry", () => {
   const masked = (objective: string, expected = ""): string => `network N { dim d = 3, n = 4 index k in 1..2 input M: real[d, n] input Y: real[d, n] param W[k]: real[d, n] init ones param A: real[d, d]
     const rho = 0.3 var X: real[d, n] = Y layer l repeat 1 { step s { minimize ${objective} by exact ${expected} } } output z: real[d, n] = X }`;
@@ -153,6 +177,17 @@ describe("lemmas", () => {
       expect(codes(text(c, c, "expect Z + 0.3*X"))).toEqual([]);
       expect(codes(text(c, "0.2", ""))).toEqual(["SRR3001"]);
     }
+  });
+  it.each([["0.1", 7, "0.7"], ["0.1", 3, "0.3"], ["0.35", 1, "0.35"], ["0.113", 9, "1.017"]])("a given number is found as it is written, whatever rounding the update has: rate %s, curvature %s", (rate, curvature, c) => {
+    for (const [more, wanted] of [["", "Z"], [" + total(X .* Z)", `Z - ${rate}*X`]]) {
+      const text = `lemma decay(c: real, X: real[m, n]): X - c*X ~ X\nnetwork N { ${head} step s { minimize 0.5*${curvature}*sq_norm(Z)${more} by gradient(rate: ${rate}) using decay(c: ${c}) expect ${wanted} } output z: real[d, n] = Z }`;
+      expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    }
+  });
+  it("an identity holds for each member where no sum binds its index", () => {
+    const codes = (right: string): readonly string[] => compile(`lemma f(A[k]: real[d, p], s[k]: real, Z: real[d, n]): s[k]*A[k]*A[k]'*Z = ${right}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
+    expect(codes("A[k]*(s[k]*A[k]'*(2*Z - Z))")).toEqual([]);
+    expect(codes("2*A[k]*(s[k]*A[k]'*Z)")).toEqual(["SRR3010"]);
   });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;

@@ -65,7 +65,7 @@ describe("the proximal table, to 1e-12", () => {
       if (!context || !X) throw new Error("not elaborated");
       const input = tensor(tensors, `input/${o.name}.${i + 1}`);
       [0.5, 1.7].forEach((step, j) => {
-        const at = proximal(openTerms(context.expression), X, { kind: "symbol", name: "X", role: "var", shape: X.shape, id: -1 }, number(step), { size: () => undefined, scalar: () => undefined });
+        const at = proximal(openTerms(context.expression, X), X, { kind: "symbol", name: "X", role: "var", shape: X.shape, id: -1 }, number(step), { size: () => undefined, scalar: () => undefined });
         const environment: Environment = { dims: () => Number.NaN, lookup: () => value([shape[0] ?? 1, shape[1] ?? 1], Float64Array.from(input.data)) };
         expect(relativeError(evaluate(at, environment).data, tensor(tensors, `output/${o.name}.${i + 1}.step${j + 1}`).data), `${o.f}, input ${i + 1}, step ${step}`).toBeLessThan(1e-12);
       });

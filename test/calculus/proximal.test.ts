@@ -78,12 +78,17 @@ const table: readonly Row[] = [
   { of: "", text: "2*prox(0.35*norm1(Z) + 0.2*sq_norm(Z))", h: (x) => 0.7 * total(x, Math.abs) + 0.4 * dot(x, x), convex: true },
   { of: "", text: "-prox(0.6*total(log(Z)))", h: (x) => -0.6 * total(x, Math.log), into: (x) => x.map((v) => Math.max(Math.abs(v), 1e-9)), convex: true },
   { of: "", text: "prox(0.9*total(huber(Z, 0.5)))", h: (x) => 0.9 * total(x, (v) => huber(v, 0.5)), convex: true },
+  // Brackets free of the variable are factors, and equal terms add up: the sign is that of the whole.
+  { of: "", text: "0.7*al*norm1(Z) + 0.8*(1 - al)*sq_norm(Z)", h: (x) => 0.21 * total(x, Math.abs) + 0.56 * dot(x, x), convex: true },
+  { of: "", text: "(1 - al)*(norm1(Z) + sq_norm(Z))", h: (x) => 0.7 * total(x, Math.abs) + 0.7 * dot(x, x), convex: true },
+  { of: "", text: "2*(1 + al - 1.1)*norm1(Z) + nonnegative(Z)", h: (x) => 0.4 * total(x, Math.abs), into: abs, convex: true },
+  { of: "", text: "norm21(Z) - al*norm21(Z)", h: (x) => 0.7 * columnNorms(x).reduce((a, b) => a + b), convex: true },
   { of: "", text: "0.3*sq_norm(Z)", h: (x) => 0.3 * dot(x, x), convex: true },
 ];
 
 /** The step as compiled, in float64. */
 function compiled(text: string, t: number): (v: Point) => Point {
-  const network = compileSpec(`network P { dim r = ${rows}, c = ${cols} input X: real[r, c] param V: real[r, c] fixed init zeros var Z: real[r, c] = X
+  const network = compileSpec(`network P { dim r = ${rows}, c = ${cols} const al = 0.3 input X: real[r, c] param V: real[r, c] fixed init zeros var Z: real[r, c] = X
     step s { minimize ${text} by proximal(rate: ${t}) } output z: real[r, c] = Z }`).unrolled;
   const V = { shape: [rows, cols], data: of(Math.sin) };
   return (v) => {

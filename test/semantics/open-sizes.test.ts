@@ -56,6 +56,15 @@ describe("I of a size that the surroundings say", () => {
     const square = (f: (i: number, j: number) => number): number => [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => (z[i] as number) * f(i, j) * (z[j] as number))).reduce((a, b) => a + b, 0);
     expect(context && evaluate(context.expression, environment).data[0]).toBeCloseTo(Math.log(1 + 2 * square(eye)) + 1 / (1 + square(S)), 10);
   });
+  it.each([
+    ["logdet(I + exp(-Z'*Z))", (q) => Math.log(1 + Math.exp(-q))], ["logdet(I + 2*(Z'*Z + 1))", (q) => Math.log(3 + 2 * q)], ["logdet(I + (Z'*Z)^2)", (q) => Math.log(1 + q * q)],
+    ["trace(inv(I + a*inv(Z'*Z + I)))", (q, a) => 1 / (1 + a / (q + 1))], ["trace(inv(I + softmax(Z'*Z)))", () => 0.5], ["logdet(I + diag(colnorm(Z)))", (q) => Math.log(1 + Math.sqrt(q))],
+  ] as readonly (readonly [string, (q: number, a: number) => number])[])("%s, which n columns may take, may take one", (text, wanted) => {
+    const { context, codes } = read(text);
+    expect(codes).toEqual([]);
+    const square = [...(values.get("Z")?.data ?? [])].reduce((sum, x) => sum + x * x, 0);
+    expect(context && evaluate(context.expression, environment).data[0]).toBeCloseTo(wanted(square, values.get("a")?.data[0] as number), 10);
+  });
 });
 
 describe("options", () => {
