@@ -1,5 +1,5 @@
 /** The exact step: argmin of a quadratic, or of a quadratic c‖Z − V‖² with terms of the proximal table (language, section 5). */
-import { dimValue, isOne, type Dim } from "../expression/dim.js";
+import { dimValue, isOne, one, type Dim } from "../expression/dim.js";
 import {
   add, apply, colsOf, contains, divide, type Expr, freeIndices, hadamard, identity, indexSum, inverse, isScalar, isZero, mapChildren, multiply, negate, number, ones,
   partsOf, power, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, substitute, symbol, termsOf, transpose,
@@ -7,7 +7,9 @@ import {
 import { expand, flatten, type FlatTerm } from "./expand.js";
 import { byVariable, dependsOn, gathered, gradient, type Variable } from "./gradient.js";
 import { type KnownNumbers, signOf } from "./known-numbers.js";
+import { linearForm } from "./linear-form.js";
 import { NotInTable, proximal, variableSymbol } from "./proximal.js";
+import { simplify } from "./simplify.js";
 
 export type ExactFault = "not quadratic" | "both sides" | "singular" | "maximised" | "unbounded" | "not separable";
 /** Why there is no exact minimiser, in words for a message. */
@@ -48,6 +50,11 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
       entries.push(close(multiply(front, weights)));
       continue;
     }
+    const paired = pairedWithVector(flat, X, variable);
+    if (paired) {
+      (isOne(colsOf(X)) ? left : right).push(close(paired));
+      continue;
+    }
     const at = flat.factors.findIndex((f) => f.id === X.id);
     const others = [...flat.factors.filter((_, i) => i !== at), ...flat.scalars.map((s) => s.base)];
     if (at < 0 || others.some((o) => dependsOn(o, variable))) {
@@ -73,31 +80,26 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
   else if (entries.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable by a matrix, another entry by entry");
   return { left, right, entries: [], scalar, constant };
 }
+/** (w'*x)*u of a column x is u*w'*x, and u*(x*w) of a row x is x*w*u: the matrix. */
+function pairedWithVector(flat: FlatTerm, X: Expr, variable: Variable): Expr | undefined {
+  const { own, others } = byVariable(flat.scalars.map((s) => s.base), variable);
+  const holder = flat.scalars.find((s) => s.base === own[0]);
+  if (isScalar(X) || own.length !== 1 || holder?.exponent !== 1 || flat.factors.length === 0 || flat.factors.some((f) => dependsOn(f, variable))) return undefined;
+  const front = scalarProduct(flat.coefficient, flat.scalars.filter((s) => others.includes(s.base)));
+  for (const dot of [holder.base, transpose(holder.base)]) {
+    const { coefficient, scalars, factors } = partsOf(dot);
+    if ([...scalars.map((s) => s.base), ...factors].filter((e) => dependsOn(e, variable)).length !== 1) continue;
+    const scale = multiply(front, scalarProduct(coefficient, scalars));
+    if (isOne(colsOf(X)) && factors.at(-1)?.id === X.id) return multiply(scale, ...flat.factors, ...factors.slice(0, -1));
+    if (isOne(rowsOf(X)) && factors[0]?.id === X.id) return multiply(scale, ...factors.slice(1), ...flat.factors);
+  }
+  return undefined;
+}
 /** W of W .* X. */
 function weightsOf(e: Expr, X: Expr, variable: Variable): Expr | undefined {
   if (e.kind !== "apply" || e.fn !== "hadamard") return undefined;
   const { own, others } = byVariable(e.args, variable);
   return own.length === 1 && own[0]?.id === X.id ? hadamard(others) : undefined;
-}
-
-/**
- * Entrywise factors spread over sums, so that each term has the variable once. Those of a column are what they are to a linear map, where the variable
- * stands in a product: u .* (A*x) is diag(u)*A*x. Simplification writes the shorter form.
- */
-function spread(G: Expr, X: Expr, variable: Variable): Expr {
-  return rewrite(G, (e) => {
-    if (e.kind !== "apply" || e.fn !== "hadamard") return e;
-    const { own, others } = byVariable(e.args, variable);
-    const [inner] = own;
-    if (!inner || own.length > 1 || others.length === 0) return e;
-    const diag = (columns: readonly Expr[]): Expr => apply("diag", [hadamard(columns)]);
-    return add(termsOf(expand(inner)).map((t) => {
-      const { factors } = flatten(t);
-      if (!dependsOn(t, variable) || factors.length < 2 && factors[0]?.id === X.id) return hadamard([...others, t]);
-      if (isOne(colsOf(e))) return multiply(diag(others), t);
-      return isOne(rowsOf(e)) ? multiply(t, diag(others.map(transpose))) : hadamard([...others, t]);
-    }));
-  });
 }
 
 const weightSign = (t: FlatTerm, known: KnownNumbers): number | undefined => signOf(scalarProduct(t.coefficient, t.scalars), known);
@@ -117,6 +119,13 @@ function squareSign(t: Expr, known: KnownNumbers): number | undefined {
   const isSquare = (e: Expr): boolean => e.kind === "apply" &&
     (e.fn === "power" ? e.args[1]?.kind === "number" && e.args[1].value % 2 === 0 : e.fn === "hadamard" && e.args.every(isSquare));
   return flat.factors.every(isSquare) ? weightSign(flat, known) : undefined;
+}
+/** The entries of a product of diagonal matrices, as a column. */
+function diagonalOf(t: Expr): Expr | undefined {
+  const { coefficient, scalars, bound, factors } = flatten(t);
+  const entries = factors.map((f) => (f.kind === "apply" && f.fn === "diag" ? f.args[0] : undefined));
+  if (entries.length === 0 || !entries.every((v) => v !== undefined)) return undefined;
+  return bound.reduceRight((inner, b) => indexSum(b.index, b.size, inner), multiply(scalarProduct(coefficient, scalars), hadamard(entries)));
 }
 /** An upper bound of a term's rank, where the sizes are numbers. */
 function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | undefined {
@@ -167,7 +176,7 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
     }
   });
 }
-const slopeOf = (smooth: Expr, variable: Variable): Expr => expand(spread(gradient(smooth, variable), variableSymbol(variable), variable));
+const slopeOf = (smooth: Expr, variable: Variable): Expr => expand(linearForm(gradient(smooth, variable), variableSymbol(variable), variable));
 function isQuadratic(term: Expr, variable: Variable): boolean {
   try {
     split(slopeOf(term, variable), variableSymbol(variable), variable);
@@ -195,7 +204,8 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
   if (signs.every((s) => s !== undefined && s <= 0)) throw new NoExactMinimiser("maximised", "it curves downwards, so it has no minimum");
   const origin = multiply(number(0), X);
   if (left.length + right.length + entries.length === 0) {
-    const centre = B ? expand(divide(B, curvature)) : origin;
+    const [below, above] = B ? withoutCommonFactor(curvature, B) : [curvature, origin];
+    const centre = B ? simplify(expand(divide(above, below))) : origin;
     return nonsmooth.length === 0 ? centre : proximal(nonsmooth, variable, centre, reciprocal(curvature), known);
   }
   if (nonsmooth.length > 0) {
@@ -216,8 +226,14 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
       throw new NoExactMinimiser("singular", `its Hessian is ${size} by ${size} and has at most rank ${total}`);
     }
   }
-  const H = add([...left, ...right, ...(scalar.length > 0 ? [multiply(curvature, identity(n))] : [])]);
   if (!B) return origin;
+  const diagonal = [...left, ...right].map(diagonalOf);
+  if (diagonal.every((v) => v !== undefined)) {
+    const [h, b] = withoutCommonFactor(add([...diagonal, ...(scalar.length > 0 ? [multiply(curvature, ones([n, one]))] : [])]), B);
+    const inverted = power(h, number(-1));
+    return simplify(left.length > 0 ? multiply(apply("diag", [inverted]), b) : multiply(b, apply("diag", [inverted])));
+  }
+  const H = add([...left, ...right, ...(scalar.length > 0 ? [multiply(curvature, identity(n))] : [])]);
   if (isScalar(H)) return divide(B, H);
   const [h, b] = withoutCommonFactor(H, B);
   return left.length > 0 ? multiply(inverse(h), b) : multiply(b, inverse(h));

@@ -5,9 +5,9 @@
  */
 import { dimAdd, dimNumber, dimSubtract, type Dim } from "../expression/dim.js";
 import {
-  add, apply, type ApplyExpr, children, colsOf, divide, type Expr, hadamard, indexSum, isScalar, isZero, mapChildren, multiply, negate,
-  number, ones, partsOf, power, type Range, reciprocal, renameFreeIndex, rowsOf, scalarProduct, scale, slice, subtract,
-  symbol, termsOf, TooLarge,
+  add, apply, type ApplyExpr, children, colsOf, contains, divide, type Expr, hadamard, indexSum, isScalar, isZero, mapChildren, multiply, negate,
+  number, ones, partsOf, power, type Range, reciprocal, renameFreeIndex, rewrite, rowsOf, scalarProduct, scale, slice, type SliceExpr, subtract,
+  symbol, termsOf, TooLarge, transpose,
 } from "../expression/expr.js";
 import { type FunctionName, functionRow } from "../expression/functions.js";
 import { expand } from "./expand.js";
@@ -204,9 +204,21 @@ function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | unde
  */
 export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers): Expr {
   const opened = marked.flatMap((term) => openTerms(unmarked(term), variable)).filter((term) => dependsOn(term, variable));
-  const terms = gathered(opened, variable);
+  return proximalOf(gathered(opened, variable), variable, v, t, known, true);
+}
+/** `mayTurn`: the variable is as the step has it, not its transpose. */
+function proximalOf(terms: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers, mayTurn: boolean): Expr {
   if (terms.length === 0) return v;
   const X = variableSymbol(variable);
+  if (mayTurn && terms.some((term) => contains(term, (e) => e.kind === "transpose" && e.arg.id === X.id || isRowSlice(e, X)))) {
+    const turned: Variable = { ...variable, shape: [colsOf(X), rowsOf(X)] };
+    try {
+      return transpose(proximalOf(terms.map((term) => turn(term, X, variableSymbol(turned))), turned, transpose(v), t, known, false));
+    } catch (error) {
+      // Terms as they are written, not as they were turned.
+      throw error instanceof NotInTable ? new NotInTable(terms, error.why) : error;
+    }
+  }
   const perSlice = splitSlices(terms, variable, X);
   if (perSlice) return overSlices(perSlice, variable, X, v, t, known);
   const linear: Expr[] = [];
@@ -288,6 +300,21 @@ const rescaled: Partial<Record<AtomicTerm["fn"], (term: AtomicTerm, size: Expr) 
   norm21: (f, size) => ({ ...f, weight: multiply(size, f.weight) }),
   ball: (f, size) => ({ ...f, extra: f.extra.map((r) => divide(r, size)) }),
 };
+
+// ---------------------------------------------------------------- the variable's transpose
+const isRowSlice = (e: Expr, X: Expr): e is SliceExpr => e.kind === "slice" && e.arg.id === X.id && e.rows !== undefined && e.cols === undefined;
+/** Functions of entries alone, or of singular values: f(X') is f(X). What they compare with is a number. */
+const symmetric: ReadonlySet<FunctionName> = new Set(["sq_norm", "norm0", "norm1", "norm2", "norm_inf", "norm_nuc", "norm_spec", "nonnegative", "ball", "sphere", "total"]);
+/** The term as one of W = X': rows of X are columns of W. */
+function turn(term: Expr, X: Expr, W: Expr): Expr {
+  const replaced = (e: Expr): Expr => (e.id === X.id ? transpose(W) : isRowSlice(e, X) ? transpose(slice(W, undefined, e.rows)) : mapChildren(e, replaced));
+  const seesTranspose = (argument: Expr): boolean =>
+    contains(argument, (e) => e.kind === "transpose" && (e.arg.id === W.id || e.arg.kind === "slice" && e.arg.arg.id === W.id));
+  return rewrite(replaced(term), (e) => {
+    const [argument, ...rest] = e.kind === "apply" && symmetric.has(e.fn) ? e.args : [];
+    return e.kind === "apply" && argument && seesTranspose(argument) ? apply(e.fn, [transpose(argument), ...rest], e.options) : e;
+  });
+}
 
 // ---------------------------------------------------------------- disjoint columns
 interface SlicePart {

@@ -127,13 +127,16 @@ const signs: Simplification = {
   },
 };
 
-/** total(u .* v) of columns is the product u'*v. */
+/** Weighted totals are products: what a scalar's exact step and gradients by scales give. */
 const dotProduct: Simplification = {
   name: "dot-product",
-  rule: "total(u .* v) = u'*v",
+  rule: "total(u .* v) = u'*v, total(diag(u)*X*diag(v)) = u'*X*v",
   run: (e) => {
     if (e.kind !== "apply" || e.fn !== "total") return undefined;
     const [arg] = e.args;
+    const ends = arg?.kind === "product" ? [arg.factors[0], arg.factors.at(-1)] : [];
+    const [u0, v0] = ends.map((f) => (f && isDiag(f) ? f.args[0] : undefined));
+    if (arg?.kind === "product" && arg.factors.length > 2 && u0 && v0) return multiply(scalarProduct(arg.coefficient, arg.scalars), transpose(u0), ...arg.factors.slice(1, -1), v0);
     if (arg?.kind !== "apply" || arg.fn !== "hadamard" || !isColumn(arg) || arg.args.length !== 2) return undefined;
     const [u, v] = arg.args;
     return u && v && !isScalar(u) ? multiply(transpose(u), v) : undefined;

@@ -4,7 +4,7 @@ import { type Check, verifyLemmas, verifyNetwork } from "../../src/audit/verify.
 import type { Derivation } from "../../src/calculus/derive.js";
 import type { CompiledNetwork } from "../../src/compile.js";
 import { compile } from "../../src/compile.js";
-import { negate, scale } from "../../src/expression/expr.js";
+import { contains, negate, ones, scale, subtract } from "../../src/expression/expr.js";
 import { compileSpec, memoryHost } from "../support/build.js";
 
 const head = "dim d = 5, n = 7, q = 3 input X: real[d, n] param A: real[d, d] param w: real[d] param y: real[d] var Z: real[d, n] = X";
@@ -90,6 +90,51 @@ describe("exact steps on weights entry by entry", () => {
     ["-sq_norm(M .* (X - Y))", "SRR3006"],
   ])("%s has none that is found: %s", (objective, code) => {
     expect(compile(masked(objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual([code]);
+  });
+});
+
+describe("exact steps of other linear functions", () => {
+  const of = (variable: string, objective: string, expected = ""): string => `network N { dim d = 4, n = 3 input Y: real[d, n] input y: real[d] param M: real[d, n] param w: real[d] param a: real[d] param b: real[n] param A: real[d, d]
+    var ${variable} layer l repeat 1 { step s { minimize ${objective} by exact ${expected} } } output z: real = total(v) }`;
+  const [column, row, matrix, scalar] = ["v: real[d] = y", "v: real[1, d] = y'", "v: real[d, n] = Y", "v: real = 1"];
+  it.each([
+    [column, "0.5*sq_norm(y - v) + 0.1*sq_norm(v[2..d] - v[1..d-1])"], [column, "sq_norm(A*v - y) + 0.1*(total(v) - 1)^2 + sq_norm(v - mean(v)) + sq_norm(v)"], [column, "sq_norm(y - v) + 0.3*(w'*v - 1)^2"],
+    [row, "sq_norm(v - y') + (v*w - 1)^2 + sq_norm(a' .* v)"], [matrix, "sq_norm(v - Y) + sq_norm(colmean(v)) + sq_norm(colsum(v) - b) + sq_norm(v'*A - Y')"], [matrix, "sq_norm(v - Y) + sq_norm(rowsum(v) - y)"],
+    [matrix, "sq_norm(v - Y) + sq_norm(v[:, 2..n] - v[:, 1..n-1])"], [matrix, "sq_norm(v - Y) + sq_norm(v[2..d, :] - v[1..d-1, :]) + sq_norm(A*v - Y)"],
+    [scalar, "0.5*sq_norm(Y - v*M) + 0.05*v^2"], [scalar, "sq_norm(M .* (Y - v)) + sq_norm(v*a - y) + v"], [scalar, "trace((v*A - A)'*(v*A - A)) + v"],
+  ])("%s: %s has its minimum", (variable, objective) => {
+    const network = compileSpec(of(variable, objective));
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, wrongMinimum)).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+  it.each([
+    [scalar, "0.5*sq_norm(Y - v*a*b') + 0.05*v^2", "a'*Y*b/(a'*a*(b'*b) + 0.1)"], [matrix, "sq_norm(diag(a)*v - Y) + 0.2*sq_norm(v)", "diag(a ./ (a.^2 + 0.2))*Y"], [scalar, "sq_norm(v - a)", "total(a)/d"],
+  ])("%s: %s needs no inverse: %s", (variable, objective, wanted) => {
+    const { diagnostics, networks } = compile(of(variable, objective, `expect ${wanted}`), { file: "l.srr" }, memoryHost);
+    expect(diagnostics).toEqual([]);
+    const [step] = [...(networks[0]?.derivations.values() ?? [])];
+    expect(step && contains(step.exact, (e) => e.kind === "inverse")).toBe(false);
+  });
+  it.each([[scalar, "total(relu(v*M)) + v^2"], [column, "total(relu(v)) + sq_norm(v)"], [matrix, "sq_norm(v[2..d, :]) + sq_norm(v[:, 2..n]) + sq_norm(v)"]])("%s: %s has none that is found", (variable, objective) => {
+    expect(compile(of(variable, objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3005"]);
+  });
+});
+
+describe("proximal steps on the variable's transpose and on ranges of its rows", () => {
+  const of = (variable: string, objective: string): string => `network N { dim d = 4, n = 3 input Y: real[d, n] input y: real[d] param V: real[d, n]
+    var ${variable} layer l repeat 1 { step s { minimize ${objective} by proximal(rate: 0.3) } } output z: real = total(v) }`;
+  const [column, matrix] = ["v: real[d] = y", "v: real[d, n] = Y"];
+  it.each([
+    [matrix, "norm21(v')"], [matrix, "norm1(v') + nonnegative(v')"], [matrix, "norm21(v' - V') + sq_norm(v - 1)"], [matrix, "simplex(v')"], [matrix, "norm_nuc(v')"], [matrix, "norm1(v[1..2, :]) + norm2(v[3..d, :])"],
+    [column, "norm1(v[1..2]) + norm2(v[3..d])"], [column, "norm2(v[2..3]) + 0.5*sq_norm(v[2..3] - y[2..3])"], [matrix, "norm21(v[1..2, :]') + norm1(v[3..d, :])"], [matrix, "norm21(v[1..2, :]) + norm1(v[3..d, :])"],
+  ])("%s: %s has its minimum", (variable, objective) => {
+    const network = compileSpec(of(variable, objective));
+    expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);
+    expect(bent(network, (d) => ({ ...d, exact: subtract(scale(1.1, d.exact), scale(0.2, ones(d.exact.shape))) }))).toEqual([expect.objectContaining({ kind: "minimality", ok: false })]);
+  });
+  it.each(["norm21(v) + norm21(v')", "norm1(v[:, 1]) + norm1(v[1, :])", "norm1(v[1..2, :]) + nonnegative(v)"])("%s has no row, and is named as it is written", (objective) => {
+    const [only] = compile(of(matrix, objective), { file: "l.srr" }, memoryHost).diagnostics;
+    expect([only?.code, only?.message]).toEqual(["SRR3004", expect.stringContaining(objective)]);
   });
 });
 
