@@ -145,7 +145,7 @@ class NetworkElaborator {
   }
   /** Of an expression that gives a value, or one for each member of the family that is declared. */
   private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
-    return { ...this.context(state, name), running: family?.index === undefined ? [] : [family.index] };
+    return { ...this.context(state, name), ...(family?.index === undefined ? {} : { running: [family.index] }) };
   }
   private environment(): Environment {
     return {

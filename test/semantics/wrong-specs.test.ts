@@ -24,8 +24,10 @@ describe("wrong specs", () => {
     "param H: real[d, d] init from(g[⟦k⟧]*ones(d)*ones(d)')", "let a = U[⟦k⟧]*U[k]'*X let b = a + X", "Z = g[⟦k⟧]*Z", "objective o: minimize g[⟦k⟧]*total(X)", "var Y: real[d, n] = ⟦k⟧*X",
     "Z = Z + linear(g[⟦k⟧]*Z, d)", "layer l repeat 1 { step s { minimize g[⟦k⟧]*sq_norm(Z) by gradient(rate: 1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: g[⟦k⟧]) } }",
     "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: 1) then g[⟦k⟧]*Z } }", "Z = softmax(g[⟦k⟧], over: k)*Z",
+    "var V[k]: real[d, n] = X step s { minimize sq_norm(V[⟦k⟧] - X) wrt V by gradient(rate: 1) }", "var V[k]: real[d, n] = X step s { minimize sum(k) sq_norm(V[k]) wrt V as sq_norm(V[⟦k⟧]) by gradient(rate: 1) }",
+    "step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) using put(A: U[⟦k⟧], c: 0.1) }", "step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) using put(A: U[1], c: g[⟦k⟧]) }",
   ])("an index runs in a sum or in its own family's declaration only: %s", (member) => {
-    const { text, marks } = marked(`network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
+    const { text, marks } = marked(`lemma put(A: real[d, p], X: real[d, n], c: real): X - c*X ~ A*A'*X network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
     expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2011", marks[0]]]);
   });
   it("a family has its own index in its value, its start, its steps and its captures", () => {
