@@ -134,7 +134,7 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
     ...(options.preset === undefined ? {} : { preset: options.preset }),
     constants: Object.fromEntries([...network.dims, ...[...network.definitions].flatMap(([name, e]) => (e.kind === "number" ? [[name, e.value] as const] : []))]),
     seed: options.seed,
-    inputs: network.inputs.map(wire), targets: network.targets.map((t) => ({ ...wire(t), ...(read.has(t.name) ? {} : { unread: true }) })), outputs: network.outputs.map(wire),
+    inputs: network.inputs.map(wire), targets: network.targets.map((t) => ({ ...wire(t), ...(read.has(t.name) ? {} : { unread: "always" as const }) })), outputs: network.outputs.map(wire),
     parameters: parameterDescriptions(network, options.seed),
     ...(network.training ? { training: network.training } : {}),
   };

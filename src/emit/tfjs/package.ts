@@ -1,6 +1,6 @@
 /** A training package in memory: generated model, programs, description, and the runtime that all packages share. */
 import Handlebars from "handlebars";
-import type { ModelDescription } from "../../runtime/contract.js";
+import { isNeeded, type ModelDescription } from "../../runtime/contract.js";
 import { languageOf } from "../../runtime/sample.js";
 import { constructCommand, modelCommand } from "../../runtime/source.js";
 import type { Plan } from "../../tensor/plan.js";
@@ -68,7 +68,7 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
   const body = [...functions, ...predict.body, ...(loss?.body ?? []), ...(probe?.body ?? []), entries(predict.outputs), ...(probe ? [...probe.outputs.values()] : []), ...(loss ? [loss.outputs.get("loss") ?? ""] : [])].join("\n");
   const { description } = input;
   const sizes = (inputs: ModelDescription["inputs"]): string => [...sizeEntries(inputs)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
-  const all = [...description.inputs, ...description.targets.filter((t) => !t.unread)];
+  const all = [...description.inputs, ...description.targets.filter((t) => isNeeded(t, false))];
   const imports = kernelNames.filter((n) => new RegExp(`\\b${n}\\(`).test(`${body}\n${sizes(description.inputs)}`));
   const wires = (list: ModelDescription["inputs"]): string => list.map((w) => `${commentText(w.name)} [${w.shape.join(", ")}]`).join(", ");
   return render("model.ts", {
