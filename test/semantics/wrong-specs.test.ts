@@ -46,6 +46,19 @@ describe("wrong specs", () => {
     "a target may stand in what outputs are not computed from: %s", (members) => {
       expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
     });
+  const gathered = (members: string, output = "Z"): string => `network N { dim d = 4, m = batch let alpha = 1/m input x: real[d, m] var Z: real[d, m] = x ${members} ${output.startsWith("output") ? output : `output o: real[d, m] = ${output}`} }`;
+  it.each([
+    gathered("layer l repeat 2 { step ⟦s⟧ when layer == 2 { maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1) } }"), gathered("layer l repeat 3 { step ⟦s⟧ { minimize 0.5*alpha*sq_norm(Z) by gradient(rate: 0.1, momentum: 0.5) } }"),
+    gathered("layer l repeat 2 { step ⟦s⟧ { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) then Z - Z*ones(m)*ones(m)'/m } }"), gathered("var ⟦Y⟧: real[d, m] = x - x*ones(m)*ones(m)'/m Z = Z + Y"),
+    gathered("⟦Z⟧ = Z*diag(colsum(Z))*Z'*Z"), gathered("", "output ⟦o⟧: real[d, m] = Z*Z'*Z"),
+  ])("what outputs are computed from mixes no samples: %s", (spec) => {
+    const { text, marks } = marked(spec);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR4002", marks[0]]]);
+  });
+  it.each(["objective fit: minimize sq_norm(Z*Z')", "var Y: real[d, d] = Z*Z'", "layer l repeat 2 { step s { maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1) capture E = inv(I + Z*Z') } }", "Z = Z .* (ones(d)*colsum(Z)') Z = Z |> layernorm Z = Z + linear(Z, d)"])(
+    "samples may be mixed in captures and in what outputs are not computed from: %s", (members) => {
+      expect(compile(gathered(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
+    });
   const positive = (member: string): string => `network N { dim d = 4 const c = 0 input x: real[d] ${member} output o: real[d] = t*x }`;
   it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param ⟦t⟧: real positive"])("a positive parameter that may start at 0 is warned of: %s", (member) => {
     const { text, marks } = marked(positive(member));
