@@ -78,7 +78,6 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
   const described = network.parameters.map((p): ParameterDescription => ({
     ...stored(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
   }));
-  if (needed.size === 0) return described;
   const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed, problemSeed(network))));
   return described.map((p, i) => {
     const init = network.parameters[i]?.init;

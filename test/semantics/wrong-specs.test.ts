@@ -71,6 +71,15 @@ describe("wrong specs", () => {
       const { text, marks } = marked(positive(member));
       expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
     });
+  it.each(["⟦from(0.25 - 0.1*layer)⟧", "⟦from(s - 0.1*layer)⟧"])("a positive parameter starts above 0 in each copy of its layer: %s", (init) => {
+    const { text, marks } = marked(`network N { dim d = 4 const s = 0.25 input x: real[d] var Z: real[d] = x layer l repeat 3 { param t: real positive init ${init} Z = t*Z } output o: real[d] = Z }`);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
+    expect(compile(text.replace("repeat 3", "repeat 2"), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+  it("a fixed parameter is not said to be trained", () => {
+    const [warning] = compile(positive("param t: real fixed positive init zeros"), { file: "spec.srr" }, memoryHost).diagnostics;
+    expect([warning?.code, warning?.message.includes("train")]).toEqual(["SRR2022", false]);
+  });
   it("an initialiser that is no call is one mistake, with its mend", () => {
     const { text, marks } = marked(positive("param t: real positive init ⟦0.1⟧"));
     const { diagnostics } = compile(text, { file: "spec.srr" }, memoryHost);
