@@ -1,6 +1,6 @@
 /** Writing results: all files or none, never over what the compiler did not make. */
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, type Stats, statSync, writeSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { UsageFault, UserFault } from "./faults.js";
 import { worldFault } from "./host.js";
@@ -28,14 +28,37 @@ const temporaryBeside = (path: string): string => join(dirname(path), `.${basena
 
 const noStream = (): UsageFault => new UsageFault("- is standard input or output elsewhere; what is written here needs a name");
 
-/** One file (and files beside it), replaced whole. Overwrites only what `isOurs` recognises, unless forced. */
-export function writeFiles(files: readonly OutputFile[], folder: string, force: boolean, isOurs: (path: string) => boolean): void {
+/** What a command may write over. */
+export interface Overwriting {
+  readonly force: boolean | undefined;
+  /** Whether a file that begins so was written by us, as the file that is to be written. */
+  readonly isOurs: (beginning: string) => boolean;
+  /** Files that the result is made of: they stay, forced or not. */
+  readonly sources: Iterable<string>;
+}
+function beginning(path: string): string {
+  const bytes = Buffer.alloc(1024);
+  const file = openSync(path, "r");
+  try {
+    return bytes.toString("utf8", 0, readSync(file, bytes));
+  } finally {
+    closeSync(file);
+  }
+}
+/** The same file, whatever it is called. */
+function isSame(a: string, b: string): boolean {
+  const [x, y] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return x !== undefined && y !== undefined && x.dev === y.dev && x.ino === y.ino;
+}
+/** One file (and files beside it), replaced whole. Overwrites only what is ours, unless forced, and never a source. */
+export function writeFiles(files: readonly OutputFile[], folder: string, { force, isOurs, sources }: Overwriting): void {
   if (files.some((f) => f.path === "-")) throw noStream();
   const targets = files.map((f) => ({ ...f, target: join(folder, f.path) }));
   for (const { target } of targets) {
     if (!existsSync(target)) continue;
     if (lstatSync(target).isDirectory()) throw new UserFault(`${target} is a folder; nothing was written`);
-    if (!force && !isOurs(target)) throw new UserFault(`${target} exists and was not made by crate-compile; nothing was written (--force overwrites it)`);
+    if ([...sources].some((source) => isSame(source, target))) throw new UserFault(`${target} is a file that this command reads; nothing was written. Name another one`);
+    if (!force && !isOurs(beginning(target))) throw new UserFault(`${target} exists and was not made by crate-compile; nothing was written (--force overwrites it)`);
   }
   const made: string[] = [];
   try {
@@ -104,8 +127,4 @@ function mergeInto(staging: string, target: string, keep: readonly string[]): vo
     } else renameSync(from, to);
   }
   rmSync(staging, { recursive: true, force: true });
-}
-/** Was this ONNX file made by us? Its producer's name stands near its beginning. */
-export function isOurModel(path: string): boolean {
-  return readFileSync(path).subarray(0, 4096).includes("crate-compile");
 }
