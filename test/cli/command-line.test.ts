@@ -1,8 +1,9 @@
 /** What the command line promises: exit codes, streams, nothing overwritten, nothing half-written. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { describe, expect, it, vi } from "vitest";
+import { writeFolder } from "../../src/cli/files.js";
 import { exampleNames } from "../../src/cli/examples.js";
 import { describe as describeModel } from "../../src/network/describe.js";
 import { loadData } from "../../src/runtime/data/load.js";
@@ -245,6 +246,18 @@ describe("writing", () => {
     }
     expect(readdirSync(place("work"))).toEqual(["precious.txt"]);
     expect(readdirSync(place("."))).toEqual(["good.srr", "work"]);
+  });
+  it("a folder of ours anew: what an earlier build left goes, what is the user's stays", () => {
+    const [place, encode] = [files({}), (text: string) => new TextEncoder().encode(text)];
+    const all = (...names: readonly string[]) => names.map((path) => ({ path, bytes: encode(path) }));
+    writeFolder(all("src/a.ts", "src/old.ts", "data/edited", "linked/b"), place("p"), false);
+    writeFileSync(place("p/src/mine.ts"), "src/old.ts");
+    writeFileSync(place("p/data/edited"), "mine");
+    renameSync(place("p/linked"), place("elsewhere"));
+    symlinkSync(place("elsewhere"), place("p/linked"));
+    writeFolder(all("src/a.ts", "src/new.ts"), place("p"), false);
+    expect(readdirSync(place("p/src")).sort()).toEqual(["a.ts", "mine.ts", "new.ts"]);
+    expect([readdirSync(place("p/data")), readdirSync(place("elsewhere"))]).toEqual([["edited"], ["b"]]);
   });
   it("through no link: a folder that is one is refused, a file's link is replaced", async () => {
     const place = files({ "good.srr": good, "elsewhere/file.onnx": "theirs" });

@@ -126,12 +126,14 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const weights = input.weights ? { weights: startFile } : {};
   const trains = description.training?.optimizer !== undefined && !input.captured;
+  // Without a train block there is neither data nor a loss.
+  const [evaluates, language] = [description.training !== undefined, languageOf(description) !== undefined];
   const readme = render("README.md", {
     ...weights,
-    trains, runs: trains || input.captured || input.weights !== undefined, ...(input.captured ? { construct: constructCommand(description, "run") } : {}),
+    trains, evaluates, computes: evaluates || language, runs: trains || input.captured || input.weights !== undefined, ...(input.captured ? { construct: constructCommand(description, "run") } : {}),
     model: modelCommand(description, "weights.safetensors"), left: input.left.map((path) => `\`${cell(path)}\``).join(", "),
     settings: Object.entries(description.source?.settings ?? {}).map(([key, value]) => `\`${key} = ${value}\``).join(", "),
-    sample: languageOf(description) !== undefined, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
+    sample: language, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
     counts: `${learned.toLocaleString("en-US")} learned numbers.`,
     equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
     loss: description.training?.loss && cell(description.training.loss),
