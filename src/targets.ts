@@ -77,6 +77,12 @@ export function measuresOf(network: CompiledNetwork): readonly Measure[] {
   })));
 }
 
+/** The description of what comes with a probe: which targets its audits read. */
+export function withAudits(description: ModelDescription, { nodes }: Plan): ModelDescription {
+  const read = new Set(nodes.flatMap((n) => (n.op === "input" ? [n.name] : [])));
+  return { ...description, targets: description.targets.map((t) => (t.unread && read.has(t.name) ? { ...t, unread: "but in audits" } : t)) };
+}
+
 /** The update of every step as a line of text, by the step's place (`block/compress`). */
 export function equations(network: CompiledNetwork): readonly { readonly path: string; readonly variable: string; readonly text: string }[] {
   return explainNetwork(network.typed, network.derivations).map((s) => ({

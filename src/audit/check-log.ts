@@ -43,6 +43,7 @@ export interface LoggedStep {
 }
 export interface ProofLog {
   readonly format: 1;
+  readonly generator?: string;
   readonly network: string;
   readonly steps: readonly LoggedStep[];
 }

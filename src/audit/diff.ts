@@ -2,8 +2,8 @@
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { equalExpanded, expand } from "../calculus/expand.js";
-import { type Expr, multiply, number, ones, renameFreeIndex, sameShape, substitute, subtract, symbolsOf, TooLarge, zero } from "../expression/expr.js";
-import { dimSymbol } from "../expression/dim.js";
+import { type Expr, identity, multiply, number, ones, renameFreeIndex, sameShape, substitute, subtract, symbolsOf, TooLarge, zero } from "../expression/expr.js";
+import { dimEquals, dimSymbol } from "../expression/dim.js";
 import { showExpr } from "../expression/print.js";
 import type { DerivedNetwork } from "../network/derived.js";
 import { spreadLets } from "../network/lets.js";
@@ -157,6 +157,8 @@ function startingExpression({ init, shape }: TypedParam): Expr | undefined {
     case "zeros": return zero(shape);
     case "ones": return ones(shape);
     case "constant": return multiply(number(init.value), ones(shape));
+    // One that is not square has no name among expressions.
+    case "identity": return shape[0] && shape[1] && dimEquals(shape[0], shape[1]) ? multiply(number(init.value), identity(shape[0])) : undefined;
     case "from": return init.value;
     default: return undefined;
   }

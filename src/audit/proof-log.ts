@@ -171,5 +171,5 @@ export function proofLog(network: TypedNetwork, derivations: ReadonlyMap<TypedSt
     const logged = logStep(network, layer === undefined ? step.name : `${layer}.${step.name}`, d, options);
     return logged ? [logged] : [];
   });
-  return { format: 1, network: network.name, steps };
+  return { format: 1, generator: "crate-compile", network: network.name, steps };
 }

@@ -8,7 +8,7 @@ import { writeSafetensors } from "../runtime/safetensors.js";
 import { type Held, weightNotes } from "../runtime/weights.js";
 import type { LowerOptions } from "../tensor/lower.js";
 import type { OptimisationLevel } from "../tensor/passes/optimise.js";
-import { equations, measuresOf, planOf, trainingModelsOf } from "../targets.js";
+import { equations, measuresOf, planOf, trainingModelsOf, withAudits } from "../targets.js";
 import { UserFault } from "./faults.js";
 import { writeFolder } from "./files.js";
 import { say } from "./report.js";
@@ -86,13 +86,14 @@ export interface PackageOptions {
 export function writePackage(network: CompiledNetwork, described: ModelDescription, options: PackageOptions): void {
   const specName = options.specFile === "-" ? "network.srr" : basename(options.specFile);
   const [data, imports] = [takeData(described, options.specFile, options.out), takeImports(options.compilation, options.specFile === "-" ? "<stdin>" : options.specFile, specName)];
-  const description: ModelDescription = { ...data.description, source: { settings: {}, ...data.description.source, file: specName } };
   const hasLoss = network.unrolled.loss !== undefined;
+  const probing: LowerOptions = { probe: true, measures: measuresOf(network) };
+  const probe = planOf(network, { loss: hasLoss, ...probing }, options.level);
+  const description = withAudits({ ...data.description, source: { settings: {}, ...data.description.source, file: specName } }, probe);
   if (options.onnx && (!hasLoss || !description.training?.optimizer)) {
     throw new UserFault(`network ${description.name} has no ${hasLoss ? "optimizer" : "loss"} in its train block, so there is no training step; --target tfjs or onnx makes a model of it`);
   }
   const metadata = { "crate-compile.version": packageVersion(), "crate-compile.spec.sha256": description.specHash, "crate-compile.network": description.name };
-  const probing: LowerOptions = { probe: true, measures: measuresOf(network) };
   const onnx = (): readonly PackageFile[] => {
     const models = trainingModelsOf(network, { description, metadata, version: packageVersion(), level: options.level, probing });
     return Object.entries(models).map(([name, bytes]: [string, Uint8Array]) => ({ path: `${name}.onnx`, bytes }));
@@ -101,7 +102,7 @@ export function writePackage(network: CompiledNetwork, described: ModelDescripti
     description, doc: network.typed.doc, equations: equations(network), spec: options.text, specName, left: imports.left,
     captured: network.unrolled.parameters.some((p) => p.captured), version: packageVersion(),
     predict: planOf(network, {}, options.level), loss: hasLoss ? planOf(network, { loss: true, training: true }, options.level) : undefined,
-    probe: planOf(network, { loss: hasLoss, ...probing }, options.level),
+    probe,
     ...(options.onnx ? { onnx: onnx() } : {}),
     ...(options.weights ? { weights: writeSafetensors(options.weights.values, weightNotes(description.specHash, options.weights.vocabulary)) } : {}),
     files: [...data.files, ...imports.files],

@@ -38,5 +38,5 @@ export function explainJson(steps: readonly ExplainedStep[]): string {
     })),
     where: s.where.map((d) => ({ name: s.show(d.name), value: s.show(d.value) })), remarks: s.remarks,
   }));
-  return `${JSON.stringify({ steps: value }, null, 2)}\n`;
+  return `${JSON.stringify({ generator: "crate-compile", steps: value }, null, 2)}\n`;
 }

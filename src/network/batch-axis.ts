@@ -6,16 +6,14 @@ import { children, colsOf, type Expr, rowsOf } from "../expression/expr.js";
 export function mixesSamples(e: Expr, batch: string): Expr | undefined {
   const seen = new Set<number>();
   const has = (d: Dim | undefined): boolean => d !== undefined && dimSymbols(d).has(batch);
-  const isDiag = (x: Expr | undefined): boolean => x?.kind === "apply" && x.fn === "diag";
+  const isDiag = (x: Expr): boolean => x.kind === "apply" && x.fn === "diag";
   const visit = (x: Expr): Expr | undefined => {
     if (seen.has(x.id)) return undefined;
     seen.add(x.id);
     if (x.kind === "symbol" && x.role === "dim" && x.name === batch) return x;
     if (x.kind === "product") {
-      for (let i = 0; i + 1 < x.factors.length; i++) {
-        const [a, b] = [x.factors[i] as Expr, x.factors[i + 1] as Expr];
-        if (has(colsOf(a)) && !isDiag(a) && !isDiag(b)) return x;
-      }
+      // A diagonal factor weighs the samples, each by itself.
+      if (x.factors.filter((f) => !isDiag(f)).slice(0, -1).some((f) => has(colsOf(f)))) return x;
     } else if (x.kind === "inverse" && has(rowsOf(x))) return x;
     else if (x.kind === "apply" && x.args.some((a) => a.shape.some(has))) {
       const kept = x.shape.some(has);

@@ -78,7 +78,6 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
   const described = network.parameters.map((p): ParameterDescription => ({
     ...stored(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
   }));
-  if (needed.size === 0) return described;
   const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed, problemSeed(network))));
   return described.map((p, i) => {
     const init = network.parameters[i]?.init;
@@ -134,7 +133,7 @@ export function describe(network: UnrolledNetwork, options: DescribeOptions): Mo
     ...(options.preset === undefined ? {} : { preset: options.preset }),
     constants: Object.fromEntries([...network.dims, ...[...network.definitions].flatMap(([name, e]) => (e.kind === "number" ? [[name, e.value] as const] : []))]),
     seed: options.seed,
-    inputs: network.inputs.map(wire), targets: network.targets.map((t) => ({ ...wire(t), ...(read.has(t.name) ? {} : { unread: true }) })), outputs: network.outputs.map(wire),
+    inputs: network.inputs.map(wire), targets: network.targets.map((t) => ({ ...wire(t), ...(read.has(t.name) ? {} : { unread: "always" as const }) })), outputs: network.outputs.map(wire),
     parameters: parameterDescriptions(network, options.seed),
     ...(network.training ? { training: network.training } : {}),
   };

@@ -6,10 +6,10 @@ export const targetLeft = declare<{ name: string; what: string; where: string }>
   message: (p) => `${p.name} is known while the network is constructed or trained only, and ${p.what} needs it: ${p.where}`,
   hint: () => "leave it to the loss, metrics and captures, or replace the part that needs it by a lemma",
 });
-export const batchMixed = declare<{ step: string; part: string }>({
+export const batchMixed = declare<{ what: string; part: string }>({
   code: "SRR4002", severity: "error",
-  message: (p) => `the update of ${p.step} mixes samples of a batch outside its captures: ${p.part}`,
-  hint: () => "capture that part, so that the network runs on single samples",
+  message: (p) => `${p.what} mixes samples of a batch outside of captures: ${p.part}`,
+  hint: () => "capture that part in a step, so that the network runs on single samples",
 });
 export const freeParameterAxis = declare<{ parameter: string; dim: string }>({
   code: "SRR4003", severity: "error",

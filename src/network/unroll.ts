@@ -69,22 +69,29 @@ class Unroller {
       if (s.kind === "layer") this.layer(s);
       else this.statement(s, { prefix: "", path: "", names: this.globals, layer: undefined, owner: undefined });
     }
-    this.checkTargets();
+    this.checkOutputs();
   }
-  /** Targets are known in training only: nothing that the outputs are computed from may read one. */
-  private checkTargets(): void {
-    const targets = this.network.targets.map((t) => t.name);
+  /** Targets, and the batch as a whole, are known in training only: nothing that the outputs are computed from may read one, and no update mix samples. */
+  private checkOutputs(): void {
+    const { batchDim, targets, lets } = this.network;
+    const names = targets.map((t) => t.name);
+    const spread = new Map(lets.map((l) => [l.name, l]));
     const needed = dependencies(this, this.outputs.map((o) => o.value));
     const reported = new Set<TypedStatement>();
-    for (const { target, value, names } of this.statements) {
-      const origin = this.origins.get(target);
-      if (!needed.has(target) || !origin || reported.has(origin)) continue;
-      const read = namesIn(value, names, this.definitions);
-      const name = targets.find((t) => read.has(t));
-      if (name === undefined) continue;
+    for (const s of this.statements) {
+      const origin = this.origins.get(s.target);
+      if (!needed.has(s.target) || !origin || reported.has(origin)) continue;
+      const read = namesIn(s.value, s.names, this.definitions);
+      const name = names.find((t) => read.has(t));
+      const mixed = name !== undefined || batchDim === undefined || origin.kind !== "step" ? undefined : mixesSamples(spreadLets(s.value, spread), batchDim);
+      if (name === undefined && mixed === undefined) continue;
       reported.add(origin);
-      const place = writtenIn(origin).map((e) => firstUse(e, name)).find((span) => span !== undefined);
-      this.reporter.report(targetLeft({ name, what: tell(origin), where: showExpr(value) }, at(place ?? origin.span)));
+      const place = origin.kind === "step" ? origin.ast.name.span : origin.span;
+      if (mixed) this.reporter.report(batchMixed({ what: tell(origin), part: showExpr(mixed) }, at(place)));
+      else if (name !== undefined) {
+        const use = writtenIn(origin).map((e) => firstUse(e, name)).find((span) => span !== undefined);
+        this.reporter.report(targetLeft({ name, what: tell(origin), where: showExpr(s.value) }, at(use ?? place)));
+      }
     }
   }
 
@@ -235,7 +242,6 @@ class Unroller {
       start = emit("prenorm", call, this.namesNow(scope));
     }
     const atStart = this.namesNow(scope, new Map([[s.variable, start]]));
-    if (scope.layer === undefined || scope.layer === 1) this.checkSingleSamples(s, derivation);
     if (derivation.captures.length > 0 && s.method.iterations > 1) {
       this.reporter.report(captureInLoop({ step: s.name }, at(s.captures[0]?.span ?? s.span)));
     }
@@ -362,35 +368,6 @@ class Unroller {
       const family = c.index === undefined ? {} : { family: { index: c.index, size: this.indices.get(c.index) ?? 1 } };
       this.statements.push({ target: `${full}.captured`, value: this.spread(put(c.value), scope), path, names, numbers, ...family, capture: full });
     }
-  }
-  /** After construction the network runs on single samples: no mixing of samples may be left. What a target stands in is faulted as such. */
-  private checkSingleSamples(s: TypedStep, derivation: Derivation): void {
-    const targets = new Set(this.network.targets.map((t) => t.name));
-    const batch = this.network.batchDim;
-    const parts: readonly [Expr, Span][] = [
-      [derivation.update, s.ast.name.span],
-      ...(s.then ? [[s.then, s.ast.then?.span ?? s.span] as [Expr, Span]] : []),
-      ...(s.prenorm ? [[s.prenorm.call, s.prenorm.span] as [Expr, Span]] : []),
-    ];
-    for (const [e, span] of parts) {
-      const spread = this.spreadDefinitions(e);
-      if (contains(spread, (x) => x.kind === "symbol" && targets.has(x.name))) continue;
-      const mixed = batch === undefined ? undefined : mixesSamples(spread, batch);
-      if (mixed) this.reporter.report(batchMixed({ step: s.name, part: showExpr(mixed) }, at(span)));
-    }
-  }
-  private spreadDefinitions(e: Expr): Expr {
-    let now = e;
-    for (let round = 0; round < 64; round++) {
-      const next = substitute(now, (x) => {
-        const definition = x.role === "let" ? this.network.lets.find((l) => l.name === x.name) : undefined;
-        if (!definition) return undefined;
-        return definition.index && x.member ? renameFreeIndex(definition.value, definition.index, x.member) : definition.value;
-      });
-      if (next === now) return now;
-      now = next;
-    }
-    return now;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What each step claims, measured while the network trains: its objective before and after it, and the sparsity it leaves. */
-import type { Batch, HostTensor, ModelDescription, TensorMap, TrainingEngine } from "./contract.js";
+import { type Batch, type HostTensor, isNeeded, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import { addedNames } from "./wire-names.js";
 
 export interface AuditRow {
@@ -32,6 +32,9 @@ const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replace(/
 export function auditLines(trainingStep: number, rows: readonly AuditRow[]): string {
   return rows.map((r) => `${[trainingStep, cell(r.step), r.before, r.after, r.after - r.before, r.nonZero ?? ""].join(",")}\n`).join("");
 }
+/** Targets that an audit reads and a batch lacks. */
+export const unaudited = (model: ModelDescription, batch: Batch): readonly string[] =>
+  model.targets.filter((t) => isNeeded(t, true) && !own(batch, t.name)).map((t) => t.name);
 export async function audit(engine: TrainingEngine, batch: Batch): Promise<readonly AuditRow[]> {
   return engine.probe ? auditRows(await engine.probe(batch)) : [];
 }

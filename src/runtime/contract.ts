@@ -29,9 +29,11 @@ export interface WireTensor {
    * real is [batch], class[C] is [batch], token[V, n] is [batch, n]; where the spec has `dim m = batch`, real[d, m] is [batch, d].
    */
   readonly shape: readonly WireAxis[];
-  /** A target that neither the loss nor a metric nor a capture reads: data need not have it. */
-  readonly unread?: true;
+  /** A target that neither the loss nor a metric nor a capture reads: data need not have it, but where an audit reads it. */
+  readonly unread?: "always" | "but in audits";
 }
+/** Whether data must have it. */
+export const isNeeded = ({ unread }: WireTensor, audits: boolean): boolean => unread === undefined || (audits && unread === "but in audits");
 
 /** How a parameter starts; the fans are resolved by the compiler. */
 export type Init =
@@ -173,7 +175,7 @@ export interface TrainingEngine {
    * (`block.3.compress`) whose value is not finite, else the parameter from which on backwards the gradient is not.
    */
   locate?(batch: Batch): Promise<string | undefined>;
-  /** Everything that an audit reads: the variable after every step, `audit/<step>/before` and `/after`. */
+  /** Everything that an audit shows: the variable after every step, `audit/<step>/before` and `/after`. Nothing where the batch lacks what it reads. */
   probe?(batch: Batch): Promise<TensorMap>;
   /** Count of live device tensors, where the engine can tell; flat across steps. */
   tensorCount?(): number;

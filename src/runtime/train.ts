@@ -1,11 +1,11 @@
 /** The training loop: one for every engine. */
-import { audit, auditHeader, auditLines } from "./audit.js";
+import { audit, auditHeader, auditLines, unaudited } from "./audit.js";
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 // An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
 import { setImmediate as turn } from "node:timers/promises";
 import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
-import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
+import { type Batch, isNeeded, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
 import { prepare } from "./prepare.js";
@@ -86,10 +86,12 @@ function beginRows(file: string, header: string, keep: (cells: readonly string[]
 }
 const isOurs = (file: string, header: string): boolean => existsSync(file) && readFileSync(file, "utf8").startsWith(header);
 /** Before anything is written or computed: what is missing would be noticed in the midst of the first step, or of the last evaluation. */
-export function checkFilled(model: ModelDescription, data: DataSet): void {
+export function checkFilled(model: ModelDescription, data: DataSet, audits = false): void {
   const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
-  const empty = [...model.inputs, ...model.targets].filter((w) => !w.unread).map((w) => w.name).filter((name) => !own(batch, name));
+  const empty = [...model.inputs, ...model.targets].filter((w) => isNeeded(w, false)).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
+  const unmeasured = audits ? unaudited(model, batch) : [];
+  if (unmeasured.length > 0) throw new DataError(`--audit reads ${unmeasured.join(", ")}, and data ${data.name} has nothing for it: name other data, or train without --audit`);
 }
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
 
@@ -107,7 +109,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   if (perEpoch === 0) throw new DataError(`a batch of ${batchSize} is larger than the ${data.train.size} samples of ${data.name}`);
   const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
   const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
-  checkFilled(model, data);
+  checkFilled(model, data, options.auditEvery !== undefined);
   const [log, auditFile] = [join(options.out, runFiles.log), join(options.out, runFiles.audit)];
 
   let progress: Progress = {

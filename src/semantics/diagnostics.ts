@@ -68,7 +68,7 @@ export const expressionTooLarge = declare<{ what: string }>({
 export const recursion = declare<{ name: string }>({
   code: "SRR2021", severity: "error", message: (p) => `fn ${p.name} calls itself`,
 });
-export const mayStartAtZero = declare<{ name: string; init: string }>({
-  code: "SRR2022", severity: "warning", message: (p) => `${p.name} is positive and starts as \`${p.init}\`, which can be 0 or less: from there it cannot be trained`,
+export const mayStartAtZero = declare<{ name: string; init: string; learned: boolean }>({
+  code: "SRR2022", severity: "warning", message: (p) => `${p.name} is positive and starts as \`${p.init}\`, which can be 0 or less: ${p.learned ? "from there it cannot be trained" : "a package refuses such a value"}`,
   hint: () => "init constant(0.1), or give its value in a file of weights",
 });

@@ -42,16 +42,16 @@ export const strip = (e: Expression): Expression => (e.kind === "group" ? strip(
 
 /** The value in its final shape; undefined if something was wrong (and reported). */
 export function elaborate(e: Expression, context: Context, expected?: Shape): Expr | undefined {
-  const { running, ...inside } = context;
+  const inside: Context = { ...context, inside: true };
   const result = visit(e, inside);
   const value = result && settle(result, e, inside, expected);
-  return value && running ? checkIndices(value, e, inside, running) : value;
+  return value && !context.inside ? checkIndices(value, e, context) : value;
 }
-/** A statement gives one value, or one for each member of its own family: no other index may stand free in it. One that does becomes a member, so that later uses are not faulted too. */
-function checkIndices(value: Expr, e: Expression, context: Context, running: readonly string[]): Expr {
+/** A clause gives one value, or one for each member of its own family: no other index may stand free in it. One that does becomes a member, so that later uses are not faulted too. */
+function checkIndices(value: Expr, e: Expression, context: Context): Expr {
   let closed = value;
   for (const name of freeIndices(value)) {
-    if (running.includes(name)) continue;
+    if (context.running?.includes(name)) continue;
     closed = renameFreeIndex(closed, name, { kind: "number", value: 1 });
     context.reporter.report(familyMisuse({ name: `the index ${name}`, problem: "runs nowhere here", hint: `sum over it: sum(${name}) …, or take one member by its number` }, at(firstUse(e, name) ?? e.span)));
   }

@@ -48,7 +48,8 @@ export function elaborateLemma(lemma: LemmaDeclaration, functions: ReadonlyMap<s
     });
   }
   if (failed) return undefined;
-  const context: Context = { scope, dims, reporter, functions, calls: [] };
+  // A lemma's indices stand for any that run where it is used.
+  const context: Context = { scope, dims, reporter, functions, calls: [], running: holes.flatMap((h) => h.index ?? []) };
   try {
     const left = elaborate(lemma.left, context);
     const right = left && elaborate(lemma.right, context, left.shape);

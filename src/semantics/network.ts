@@ -2,7 +2,7 @@
 import { at, Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Dim, dimEquals, dimSymbol, isOne, one } from "../expression/dim.js";
-import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, symbol, TooLarge } from "../expression/expr.js";
+import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, substitute, symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue } from "../numeric/matrix.js";
@@ -56,6 +56,8 @@ interface LayerState {
   readonly params: TypedParam[];
   readonly lets: TypedLet[];
   readonly counters: Map<string, number>;
+  /** How often what stands here is unrolled. */
+  readonly copies: number;
 }
 
 class NetworkElaborator {
@@ -64,7 +66,7 @@ class NetworkElaborator {
   private readonly inputs: TypedInput[] = [];
   private readonly targets: TypedInput[] = [];
   private readonly variables: TypedVariable[] = [];
-  private readonly root: LayerState = { scope: new Scope(), params: [], lets: [], counters: new Map() };
+  private readonly root: LayerState = { scope: new Scope(), params: [], lets: [], counters: new Map(), copies: 1 };
   private readonly outputs = new Map<string, ValueBinding>();
   private readonly dims: Dims;
   private readonly overrides: ReadonlyMap<string, { value: number | Expression; span: Span }>;
@@ -145,7 +147,7 @@ class NetworkElaborator {
   }
   /** Of an expression that gives a value, or one for each member of the family that is declared. */
   private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
-    return { ...this.context(state, name), running: family?.index === undefined ? [] : [family.index] };
+    return { ...this.context(state, name), ...(family?.index === undefined ? {} : { running: [family.index] }) };
   }
   private environment(): Environment {
     return {
@@ -169,6 +171,11 @@ class NetworkElaborator {
     } catch {
       return undefined;
     }
+  }
+  /** The same in each copy of the layer, of which it may speak. */
+  private numbersOf(e: Expr, copies: number): readonly (number | undefined)[] {
+    if (!contains(e, (x) => x.kind === "symbol" && x.role === "layer")) return [this.numberOf(e)];
+    return Array.from({ length: copies }, (_, i) => this.numberOf(substitute(e, (s) => (s.role === "layer" ? numberExpr(i + 1) : undefined))));
   }
   private claim(name: string, span: Span, state: LayerState): boolean {
     const taken = state.scope.find(name) !== undefined || this.dims.has(name) || this.outputs.has(name);
@@ -372,9 +379,9 @@ class NetworkElaborator {
     const init = this.init(m, shape, rank, this.statement(state, family), state);
     if (m.positive && shape.every(isOne) && m.init?.kind !== "missing" && this.reporter.diagnostics.length === before) {
       const place = at(m.init?.span ?? m.name.span);
-      const starts = startingSign(init, (e) => this.numberOf(e));
+      const starts = startingSign(init, (e) => this.numbersOf(e, m.shared ? 1 : state.copies));
       if (starts === "not positive") this.reporter.report(wrongArguments({ fn: `init ${init.kind}`, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, place));
-      else if (starts === "open") this.reporter.report(mayStartAtZero({ name, init: init.kind }, place));
+      else if (starts === "open") this.reporter.report(mayStartAtZero({ name, init: init.kind, learned: !m.fixed }, place));
     }
     const alias = m.alias && this.alias(m.alias.pattern, m.alias.axes, m.alias.span, state);
     state.params.push({
@@ -516,8 +523,6 @@ class NetworkElaborator {
     return value ? [{ kind: "output", name, type, value, ast: m.value, span: m.name.span }] : [];
   }
   private layer(m: LayerDeclaration): readonly TypedStatement[] {
-    const state: LayerState = { scope: new Scope(this.root.scope), params: [], lets: [], counters: new Map() };
-    this.bindValue(state, "layer", { what: "layer", shape: scalarShape, make: () => symbol("layer", "layer", scalarShape) });
     let repeat = 1;
     if (m.repeat) {
       const size = this.dims.read(m.repeat);
@@ -526,6 +531,8 @@ class NetworkElaborator {
       else if (n !== undefined && (n < 0 || n > mostCopies || !Number.isInteger(n))) this.reporter.report(dimFault({ problem: `layer ${m.name.name} is repeated ${n} times: from 0 to ${mostCopies} is possible`, hint: undefined }, at(m.repeat.span)));
       else repeat = n ?? 1;
     }
+    const state: LayerState = { scope: new Scope(this.root.scope), params: [], lets: [], counters: new Map(), copies: repeat };
+    this.bindValue(state, "layer", { what: "layer", shape: scalarShape, make: () => symbol("layer", "layer", scalarShape) });
     const key = `layer ${m.name.name}`;
     if (this.root.counters.has(key)) this.reporter.report(duplicateName({ name: m.name.name }, at(m.name.span)));
     this.root.counters.set(key, 1);
@@ -549,12 +556,12 @@ class NetworkElaborator {
   }
 }
 /** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
-function startingSign(init: TypedInit, numberOf: (e: Expr) => number | undefined): "positive" | "not positive" | "open" {
-  const signOf = (n: number): "positive" | "not positive" => (Math.fround(n) > 0 ? "positive" : "not positive");
+function startingSign(init: TypedInit, numbersOf: (e: Expr) => readonly (number | undefined)[]): "positive" | "not positive" | "open" {
+  const signOf = (...numbers: readonly number[]): "positive" | "not positive" => (numbers.every((n) => Math.fround(n) > 0) ? "positive" : "not positive");
   switch (init.kind) {
     case "ones": case "file": return "positive";
     case "constant": case "identity": return signOf(init.value);
-    case "from": return signOf(numberOf(init.value) ?? 1);
+    case "from": return signOf(...numbersOf(init.value).filter((n) => n !== undefined));
     case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos": case "sincos2d": return "open";
   }
 }

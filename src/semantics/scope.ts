@@ -76,8 +76,10 @@ export interface Context {
   readonly aliasPieces?: (pattern: string, span: Span) => TypedParam["alias"];
   /** The number of an expression of consts, dims and lets; undefined where it is not known. */
   readonly numberOf?: (e: Expr) => number | undefined;
-  /** The indices that run where a statement's expression begins: its family's own, or none. Absent in what stands inside, in a fn or a lemma. */
+  /** The indices that run where an expression begins: its family's own, or a lemma's. None unless said. */
   readonly running?: readonly string[];
+  /** Inside an expression: indices are checked where it begins. */
+  readonly inside?: true;
   /** In a loss: cross_entropy and the like may stand. */
   readonly loss?: boolean;
 }

@@ -52,12 +52,12 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
     }
   }
   const { place: _none, ...plain } = inside;
-  // One update is for each member of a family, of its own index.
+  // An objective is one number; its update is for each member of a family, of its own index.
   const update = under(plain, variable?.index, s.over?.index?.name);
-  const objective = elaborateScalar(s.objective, update, "an objective");
-  const surrogate = s.surrogate && elaborateScalar(s.surrogate, update, "a surrogate");
+  const objective = elaborateScalar(s.objective, plain, "an objective");
+  const surrogate = s.surrogate && elaborateScalar(s.surrogate, plain, "a surrogate");
   const method = elaborateMethod(s.method, plain, update);
-  const when = s.when && elaborateScalar(s.when, under(plain), "a condition");
+  const when = s.when && elaborateScalar(s.when, plain, "a condition");
   const captures = s.captures.flatMap((c) => {
     const index = c.index?.name;
     if (index !== undefined && context.scope.find(index)?.kind !== "index") {
@@ -80,7 +80,7 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
     });
     return [{ name: captureName, value, span: c.span, ...(index === undefined ? {} : { index }) }];
   });
-  const using = s.using.flatMap((u) => elaborateUse(u, sc.lemmas, plain) ?? []);
+  const using = s.using.flatMap((u) => elaborateUse(u, sc.lemmas, update) ?? []);
   const place = context.place && { ...context.place, statement: name };
   const making: Context = place ? { ...inside, place } : inside;
   const prenorm = s.prenorm && variable ? elaboratePrenorm(s.prenorm, variable, under(making, variable.index)) : undefined;

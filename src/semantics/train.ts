@@ -220,7 +220,7 @@ export function elaborateTrain(train: TrainDeclaration, context: Context, names:
       }
       case "loss":
         lossClause = clause;
-        loss = first && elaborate(first, { ...context, running: [] });
+        loss = first && elaborate(first, context);
         if (loss && first && !isScalar(loss)) { reader.fault(`the loss must be a scalar, not ${showShape(loss.shape, context)}`, first.span); loss = undefined; }
         break;
       case "optimizer": optimizer = first && reader.optimizer(first); break;

@@ -51,7 +51,10 @@ describe("diff", () => {
     }
     expect(diff(held("normal(0.1)"), held("normal(0.2)")).differences).toEqual([{ place: "A", part: "value", a: "normal(0.1)", b: "normal(0.2)" }]);
     expect(diff(held("orthonormal"), held("ones")).verdict).toBe("different");
-    expect(diff(held("ones"), held("ones").replace("fixed init identity", "fixed init identity(scale: 2)")).differences).toEqual([{ place: "S", part: "value", a: "identity(1)", b: "identity(2)" }]);
+    expect(diff(held("ones"), held("ones").replace("fixed init identity", "fixed init identity(scale: 2)")).differences).toMatchObject([{ place: "S", part: "value", a: "I", b: "2*I", term: "-I" }]);
+    const scaled = (init: string): string => held("ones").replace("fixed init identity", `fixed init ${init}`);
+    expect(diff(scaled("identity(scale: 2)"), scaled("from(c*I)"))).toMatchObject({ verdict: "same", differences: [] });
+    expect(diff(held("identity(scale: 2)"), held("identity")).differences).toEqual([{ place: "A", part: "value", a: "identity(2)", b: "identity(1)" }]);
     const learned = (init: string): string => held(init).replace("real[m, q] fixed", "real[m, q]");
     expect(diff(learned("ones"), learned("zeros")).verdict).toBe("same");
   });

@@ -1,14 +1,15 @@
 /** What the command line promises: exit codes, streams, nothing overwritten, nothing half-written. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { describe, expect, it, vi } from "vitest";
+import { writeFolder } from "../../src/cli/files.js";
 import { exampleNames } from "../../src/cli/examples.js";
 import { describe as describeModel } from "../../src/network/describe.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { fixedValues } from "../../src/runtime/random.js";
 import { writeSafetensors } from "../../src/runtime/safetensors.js";
-import { compileSpec } from "../support/build.js";
+import { compileSpec, example } from "../support/build.js";
 import { command, spawned, workFolder } from "../support/command-line.js";
 
 const good = "network N {\n  dim d = 3\n  input x: real[d]\n  output z: real[d] = 2*x\n}\n";
@@ -210,6 +211,33 @@ describe("writing", () => {
     expect((await explain("e")).code).toBe(0);
     expect([(await explain("notes.txt")).code, readFileSync(place("notes.txt"), "utf8")]).toEqual([1, "mine"]);
   });
+  it("never over what is like ours, in whichever format", async () => {
+    const place = files({ "good.srr": good });
+    const explain = (format: string, to: string) => command("explain", "examples/ista.srr", "--format", format, "-o", place(to));
+    const formats = ["text", "latex", "html", "json"];
+    for (const f of formats) expect((await explain(f, f)).code).toBe(0);
+    expect((await command("build", place("good.srr"), "--target", "onnx", "-o", place("onnx"))).code).toBe(0);
+    expect((await command("verify", place("good.srr"), "--trials", "1", "--log", place("log"))).code).toBe(0);
+    const likeOurs = { "mine.md": "Checked by crate-compile on Monday", "mine.html": "<p>Made by crate-compile 1</p>", "mine.json": '{\n  "steps": [\n  ]\n}\n', "log.json": '{\n "format": 1,\n "mine": 2\n}\n' };
+    for (const [name, text] of Object.entries(likeOurs)) writeFileSync(place(name), text);
+    const before = new Map(readdirSync(place(".")).map((name) => [name, readFileSync(place(name), "utf8")]));
+    for (const f of formats) for (const to of before.keys()) if (to !== f) expect([(await explain(f, to)).code, readFileSync(place(to), "utf8")], `${f} over ${to}`).toEqual([1, before.get(to)]);
+    for (const to of before.keys()) {
+      if (to !== "onnx") expect([(await command("build", place("good.srr"), "--target", "onnx", "-o", place(to))).code, readFileSync(place(to), "utf8")], to).toEqual([1, before.get(to)]);
+      if (to !== "log") expect([(await command("verify", place("good.srr"), "--trials", "1", "--log", place(to))).code, readFileSync(place(to), "utf8")], to).toEqual([1, before.get(to)]);
+    }
+  });
+  it("never over what it reads, forced or not", async () => {
+    const place = files({ "good.srr": `import "own"\n${example("ista")}`, "own.srr": "fn own(X: real[d, n]) = 2*X", "plain.srr": good });
+    for (const to of ["good.srr", "own.srr"]) for (const argv of [["explain"], ["build", "--target", "onnx"], ["verify", "--trials", "1"]]) {
+      const text = readFileSync(place(to), "utf8");
+      const ran = await command(argv[0] ?? "", place("good.srr"), ...argv.slice(1), argv[0] === "verify" ? "--log" : "-o", place(to), "--force");
+      expect([ran.code, ran.err.includes("this command reads"), readFileSync(place(to), "utf8")], ran.err).toEqual([1, true, text]);
+    }
+    writeFileSync(place("w.safetensors"), writeSafetensors({}));
+    const ran = await command("build", place("plain.srr"), "--target", "onnx", "--weights", place("w.safetensors"), "-o", place("w.safetensors"), "--force");
+    expect([ran.code, ran.err.includes("this command reads")], ran.err).toEqual([1, true]);
+  });
   it("never into a folder that is not ours", async () => {
     const place = files({ "good.srr": good, "work/precious.txt": "mine" });
     for (const argv of [["init", place("work")], ["build", place("good.srr"), "--target", "onnx", "-o", place("work")], ["build", "examples/lista.srr", "--target", "tfjs", "-o", place("work")]]) {
@@ -218,6 +246,18 @@ describe("writing", () => {
     }
     expect(readdirSync(place("work"))).toEqual(["precious.txt"]);
     expect(readdirSync(place("."))).toEqual(["good.srr", "work"]);
+  });
+  it("a folder of ours anew: what an earlier build left goes, what is the user's stays", () => {
+    const [place, encode] = [files({}), (text: string) => new TextEncoder().encode(text)];
+    const all = (...names: readonly string[]) => names.map((path) => ({ path, bytes: encode(path) }));
+    writeFolder(all("src/a.ts", "src/old.ts", "data/edited", "linked/b"), place("p"), false);
+    writeFileSync(place("p/src/mine.ts"), "src/old.ts");
+    writeFileSync(place("p/data/edited"), "mine");
+    renameSync(place("p/linked"), place("elsewhere"));
+    symlinkSync(place("elsewhere"), place("p/linked"));
+    writeFolder(all("src/a.ts", "src/new.ts"), place("p"), false);
+    expect(readdirSync(place("p/src")).sort()).toEqual(["a.ts", "mine.ts", "new.ts"]);
+    expect([readdirSync(place("p/data")), readdirSync(place("elsewhere"))]).toEqual([["edited"], ["b"]]);
   });
   it("through no link: a folder that is one is refused, a file's link is replaced", async () => {
     const place = files({ "good.srr": good, "elsewhere/file.onnx": "theirs" });

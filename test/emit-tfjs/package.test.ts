@@ -85,6 +85,17 @@ describe("generated packages", () => {
     for (const text of ["evaluate", "export", "| option"]) expect(ista).not.toContain(text);
     rmSync(join(folder, "ista"), { recursive: true });
   });
+  it("offer no evaluation where the spec names neither data nor a loss", async () => {
+    const [spec, weights, out] = [join(folder, "plain.srr"), join(folder, "plain.safetensors"), join(folder, "plain")];
+    writeFileSync(spec, "network P { dim d = 2 input x: real[d] param W: real[d, d] output z: real[d] = W*x }");
+    writeFileSync(weights, writeSafetensors({ W: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } }));
+    expect((await command("build", spec, "--target", "tfjs", "--weights", weights, "-o", out)).code).toBe(0);
+    const readme = readFileSync(join(out, "README.md"), "utf8");
+    expect(readme).toContain("npm run export");
+    expect(readme).toContain("`start.safetensors`: export takes them");
+    expect(readme).not.toMatch(/evaluate|construct|--data|--batch-size|\n\n\n\n/);
+    for (const path of [spec, weights, out]) rmSync(path, { recursive: true });
+  });
   it("hold what their spec imports of one's own, and say what cannot be held", async () => {
     const specs = join(folder, "importing");
     const lista = readFileSync("examples/lista.srr", "utf8");

@@ -270,7 +270,7 @@ describe("a data source", () => {
 });
 
 describe("tensors of one's own", () => {
-  const m = model([real("y", 2), tokens("t", 5, 3), real("noise", 4)], [classOf("label", 3), { ...real("extra", 7), unread: true }], {
+  const m = model([real("y", 2), tokens("t", 5, 3), real("noise", 4)], [classOf("label", 3), { ...real("extra", 7), unread: "always" }], {
     training: { data: call("tensors"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, feed: [{ input: "noise", source: call("normal") }], metrics: [] },
   });
   const good = (count: number): Record<string, HostTensor> => ({
@@ -291,6 +291,14 @@ describe("tensors of one's own", () => {
     expect(batch).toEqual({
       y: { shape: [2, 2], data: Float32Array.of(1.5, 1.75, 0, 0.25) }, t: { shape: [2, 3], data: Int32Array.of(4, 0, 1, 0, 1, 2) }, label: { shape: [2], data: Int32Array.of(0, 0) },
     });
+  });
+  it("of a target that only audits read are taken where they stand", async () => {
+    const audited = { ...m, targets: [...m.targets, { ...real("level"), unread: "but in audits" as const }] };
+    const level = { shape: [4], data: Float32Array.of(1, 2, 3, 4) };
+    for (const [content, found] of [[{ ...good(4), level, extra: level }, ["y", "t", "label", "level"]], [good(4), ["y", "t", "label"]]] as const) {
+      const { train } = await loadData(parseDataOption(`tensors:${folderWith({ "train.safetensors": content, "test.safetensors": content })}`), context(audited));
+      expect(Object.keys(train.batch([0]))).toEqual(found);
+    }
   });
   it("of one file keep every tenth sample for the test", async () => {
     const folder = folderWith({ "all.safetensors": good(21) });

@@ -209,12 +209,22 @@ describe("a run that cannot go on", () => {
   it("needs no data for a target that nothing reads", async () => {
     const idle = (spec: string): string => spec.replace("target code", "target label: class[3]\n  target code");
     const t = await trainingOf(idle(smallSpec()));
-    expect(t.model.targets.map((w) => [w.name, w.unread])).toEqual([["label", true], ["code", undefined]]);
+    expect(t.model.targets.map((w) => [w.name, w.unread])).toEqual([["label", "always"], ["code", undefined]]);
     expect((await run(t, temporaryFolder(), { steps: 7 })).loss).toBeGreaterThan(0);
     // A let, a value on the way and a metric are ways to read it.
     for (const reading of [smallSpec().replace("mse(estimate, code)", "mse(estimate, code) + 0.001*total(w)").replace("output", "let w = label^2\n  output"), smallSpec(undefined, "metric accuracy(scores, label)").replace("output", "output scores: real[3] = x[1..3]\n  output")]) {
       await expectDataError(async () => run(await trainingOf(idle(reading)), temporaryFolder()), "data sparse_codes has nothing for label");
     }
+  });
+  it("audits what reads a target only where data have it: without, it is refused before anything is written", async () => {
+    const spec = (rate: string): string => smallSpec(`sgd(rate: ${rate})`).replace("target code", "target level: class[3]\n  target code").replace("sq_norm(y - B*x)", "sq_norm(y - B*x) + level");
+    const [t, out] = [await trainingOf(spec("0.1")), join(temporaryFolder(), "run")];
+    expect(t.model.targets.map((w) => [w.name, w.unread])).toEqual([["level", "but in audits"], ["code", undefined]]);
+    await expectDataError(() => run(t, out, { auditEvery: 1 }), "--audit reads level, and data sparse_codes has nothing for it");
+    expect(existsSync(out)).toBe(false);
+    expect((await run(t, out, { steps: 3 })).loss).toBeGreaterThan(0);
+    // Nor does what looks for the first value that is not finite need it.
+    await expectDataError(async () => run(await trainingOf(spec("1e30")), temporaryFolder()), "not finite at step");
   });
   it("with a value that is not positive where it must be is refused before anything is written", async () => {
     const [t, out] = [await trainingOf(smallSpec()), join(temporaryFolder(), "run")];

@@ -6,6 +6,8 @@ import { addBatch, createMetrics } from "../../src/runtime/metrics.js";
 import { hide, prepare } from "../../src/runtime/prepare.js";
 import { initialise, Random } from "../../src/runtime/random.js";
 import { learningRate } from "../../src/runtime/schedule.js";
+import { compileSpec } from "../support/build.js";
+import { describeTraining } from "../support/training.js";
 import { call, expectDataError, model, real } from "./model.js";
 
 const steps = (value: number) => ({ value, unit: "steps" }) as const;
@@ -224,6 +226,15 @@ describe("initial values", () => {
   });
 });
 
+describe("initial values of from(…)", () => {
+  it("are computed where they speak of numbers alone, too", () => {
+    const spec = `network N { dim d = 2 input x: real[d] param W: real[d, d] init from(2*I) var Z: real[d] = W*x
+      layer l repeat 2 { param t: real positive init from(0.45 - 0.125*layer) Z = t*Z } output o: real[d] = Z }`;
+    expect(describeTraining(compileSpec(spec)).parameters.map((p) => [p.name, p.init])).toEqual([
+      ["W", { kind: "value", data: [2, 0, 0, 2] }], ["l.1.t", { kind: "value", data: [0.325] }], ["l.2.t", { kind: "value", data: [0.2] }],
+    ]);
+  });
+});
 describe("the command line of a package", () => {
   it("is read, with its defaults", () => {
     expect(parseArguments([])).toEqual({ resume: false, out: "run" });

@@ -24,8 +24,10 @@ describe("wrong specs", () => {
     "param H: real[d, d] init from(g[⟦k⟧]*ones(d)*ones(d)')", "let a = U[⟦k⟧]*U[k]'*X let b = a + X", "Z = g[⟦k⟧]*Z", "objective o: minimize g[⟦k⟧]*total(X)", "var Y: real[d, n] = ⟦k⟧*X",
     "Z = Z + linear(g[⟦k⟧]*Z, d)", "layer l repeat 1 { step s { minimize g[⟦k⟧]*sq_norm(Z) by gradient(rate: 1) } }", "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: g[⟦k⟧]) } }",
     "layer l repeat 1 { step s { minimize sq_norm(Z) by gradient(rate: 1) then g[⟦k⟧]*Z } }", "Z = softmax(g[⟦k⟧], over: k)*Z",
+    "var V[k]: real[d, n] = X step s { minimize sq_norm(V[⟦k⟧] - X) wrt V by gradient(rate: 1) }", "var V[k]: real[d, n] = X step s { minimize sum(k) sq_norm(V[k]) wrt V as sq_norm(V[⟦k⟧]) by gradient(rate: 1) }",
+    "step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) using put(A: U[⟦k⟧], c: 0.1) }", "step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) using put(A: U[1], c: g[⟦k⟧]) }",
   ])("an index runs in a sum or in its own family's declaration only: %s", (member) => {
-    const { text, marks } = marked(`network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
+    const { text, marks } = marked(`lemma put(A: real[d, p], X: real[d, n], c: real): X - c*X ~ A*A'*X network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K input X: real[d, n] param U[k]: real[d, p] param g[k]: real var Z: real[d, n] = X ${member} output z: real[d, n] = Z }`);
     expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2011", marks[0]]]);
   });
   it("a family has its own index in its value, its start, its steps and its captures", () => {
@@ -44,6 +46,19 @@ describe("wrong specs", () => {
     "a target may stand in what outputs are not computed from: %s", (members) => {
       expect(compile(taught(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
     });
+  const gathered = (members: string, output = "Z"): string => `network N { dim d = 4, m = batch let alpha = 1/m input x: real[d, m] var Z: real[d, m] = x ${members} ${output.startsWith("output") ? output : `output o: real[d, m] = ${output}`} }`;
+  it.each([
+    gathered("layer l repeat 2 { step ⟦s⟧ when layer == 2 { maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1) } }"), gathered("layer l repeat 3 { step ⟦s⟧ { minimize 0.5*alpha*sq_norm(Z) by gradient(rate: 0.1, momentum: 0.5) } }"),
+    gathered("layer l repeat 2 { step ⟦s⟧ { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) then Z - Z*ones(m)*ones(m)'/m } }"),
+    gathered("layer l repeat 1 { step ⟦s⟧ { minimize 0.5*sq_norm(Z) by gradient(rate: 0.1) then Z*diag(colsum(Z))*Z'*Z } }"),
+  ])("an update mixes no samples, in any copy: %s", (spec) => {
+    const { text, marks } = marked(spec);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR4002", marks[0]]]);
+  });
+  it.each(["objective fit: minimize sq_norm(Z*Z')", "var Y: real[d, d] = Z*Z'", "layer l repeat 2 { step s { maximize 0.5*logdet(I + Z*Z') by gradient(rate: 0.1) capture E = inv(I + Z*Z') } }", "Z = Z*Z'*Z", "var Y: real[d, m] = x - x*ones(m)*ones(m)'/m Z = Z + Y", "Z = Z .* (ones(d)*colsum(Z)') Z = Z |> layernorm Z = Z + linear(Z, d)"])(
+    "samples may be mixed in captures, in what outputs are not computed from, and where that is written out: %s", (members) => {
+      expect(compile(gathered(members), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => d.message)).toEqual([]);
+    });
   const positive = (member: string): string => `network N { dim d = 4 const c = 0 input x: real[d] ${member} output o: real[d] = t*x }`;
   it.each(["param t: real positive init ⟦zeros⟧", "param t: real positive init ⟦normal(0.1)⟧", "param t: real positive init ⟦uniform(1)⟧", "param ⟦t⟧: real positive"])("a positive parameter that may start at 0 is warned of: %s", (member) => {
     const { text, marks } = marked(positive(member));
@@ -56,6 +71,15 @@ describe("wrong specs", () => {
       const { text, marks } = marked(positive(member));
       expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([[member.includes("⟦zero⟧") ? "SRR2001" : "SRR2006", marks[0]]]);
     });
+  it.each(["⟦from(0.25 - 0.1*layer)⟧", "⟦from(s - 0.1*layer)⟧"])("a positive parameter starts above 0 in each copy of its layer: %s", (init) => {
+    const { text, marks } = marked(`network N { dim d = 4 const s = 0.25 input x: real[d] var Z: real[d] = x layer l repeat 3 { param t: real positive init ${init} Z = t*Z } output o: real[d] = Z }`);
+    expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
+    expect(compile(text.replace("repeat 3", "repeat 2"), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
+  });
+  it("a fixed parameter is not said to be trained", () => {
+    const [warning] = compile(positive("param t: real fixed positive init zeros"), { file: "spec.srr" }, memoryHost).diagnostics;
+    expect([warning?.code, warning?.message.includes("train")]).toEqual(["SRR2022", false]);
+  });
   it("an initialiser that is no call is one mistake, with its mend", () => {
     const { text, marks } = marked(positive("param t: real positive init ⟦0.1⟧"));
     const { diagnostics } = compile(text, { file: "spec.srr" }, memoryHost);

@@ -7,8 +7,9 @@ import { loadData } from "../../src/runtime/data/load.js";
 import type { DataSet } from "../../src/runtime/data/dataset.js";
 import { fixedValues } from "../../src/runtime/random.js";
 import { createOrtEngine, type Ort } from "../../src/runtime/ort/engine.js";
-import { measuresOf } from "../../src/targets.js";
+import { measuresOf, withAudits } from "../../src/targets.js";
 import { lowerNetwork } from "../../src/tensor/lower.js";
+import { schedule } from "../../src/tensor/schedule.js";
 import type { CompiledNetwork } from "../../src/compile.js";
 import { compileSpec } from "./build.js";
 
@@ -46,9 +47,10 @@ export interface Training {
 export const describeTraining = (network: CompiledNetwork, specHash = "a".repeat(64)): ModelDescription => describeModel(network.unrolled, { compiler: "test", specHash, seed: 1 });
 export async function trainingOf(spec: string, settings: Readonly<Record<string, number>> = {}, specHash?: string): Promise<Training> {
   const network = compileSpec(spec, settings);
-  const model = describeTraining(network, specHash);
   const lower = (options: Parameters<typeof lowerNetwork>[1]) => lowerNetwork(network.unrolled, { loss: true, ...options });
-  const models = trainingModels(lower({ training: true }), lower({}), model, {}, "test", lower({ probe: true, measures: measuresOf(network) }));
+  const probe = lower({ probe: true, measures: measuresOf(network) });
+  const model = withAudits(describeTraining(network, specHash), schedule(probe));
+  const models = trainingModels(lower({ training: true }), lower({}), model, {}, "test", probe);
   const engine = await createOrtEngine(ort as unknown as Ort, model, models, { threads: 1 });
   const call = model.training?.data;
   if (!call) throw new Error("the spec has no data");

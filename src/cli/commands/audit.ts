@@ -1,8 +1,9 @@
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { type Audit, type AuditOptions, auditNetwork } from "../../audit/audit.js";
 import { UnknownSize } from "../../audit/run-network.js";
 import { MissingValue } from "../../numeric/evaluate.js";
+import { ourPage } from "../../explain/page.js";
 import { auditText } from "../../audit/audit-text.js";
 import type { CompiledNetwork } from "../../compile.js";
 import { describe } from "../../network/describe.js";
@@ -74,7 +75,7 @@ export async function audit(file: string, options: AuditCommand): Promise<void> 
   }
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   if (audited.every((r) => r.audit.steps.length === 0)) say("the network has no step; there is nothing to audit");
-  if (wantsPictures(options)) await writePictures(network, audited, construct, file, options);
+  if (wantsPictures(options)) await writePictures(network, audited, construct, file, [...compilation.sources.keys(), ...files], options);
   if (options.json) result(`${JSON.stringify(auditJson(network.typed.name, audited), numbers, 2)}\n`);
   else result(audited.map((r) => auditText(r.audit, `${r.data.name}, ${r.weights}`)).join("\n"));
 }
@@ -83,14 +84,8 @@ const wantsPictures = (o: AuditCommand): boolean => o.report !== undefined || o.
 const nameOf = (file: string, i: number, files: readonly string[]): string =>
   (files.some((f, j) => j !== i && basename(f) === basename(file)) ? `${basename(dirname(file))}/${basename(file)}` : basename(file));
 const mostPictured = 3;
-/** What we wrote may be written anew; anything else needs --force. */
-const isOurs = (path: string): boolean => {
-  const text = readFileSync(path, "utf8");
-  return text.includes("by crate-compile ") || text.startsWith(`${auditColumns.join(",")}\n`);
-};
-
 async function writePictures(
-  network: CompiledNetwork, runs: readonly AuditRun[], construct: boolean, file: string, options: AuditCommand,
+  network: CompiledNetwork, runs: readonly AuditRun[], construct: boolean, file: string, sources: readonly string[], options: AuditCommand,
 ): Promise<void> {
   const [{ auditFigures }, { picturesOf }, { reportHtml }] = await Promise.all([import("../../audit/figures.js"), import("../../audit/pictures.js"), import("../../audit/report.js")]);
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -101,10 +96,10 @@ async function writePictures(
   const table = csv(auditColumns, runs.flatMap((r) => auditRows(r.weights, r.audit)));
   if (options.report !== undefined) {
     const page = reportHtml({ network: network.typed.name, file: basename(file), data: runs[0]?.data.name ?? "", samples: runs[0]?.data.samples ?? 0, runs: named, figures, compiler: packageVersion() });
-    writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), options.force ?? false, isOurs);
+    writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), { force: options.force, isOurs: (head) => ourPage.test(head), sources });
     say(`${options.report}: ${figures.length} figures`);
   }
-  if (options.csv !== undefined) writeFiles([{ path: basename(options.csv), bytes: encode(table) }], dirname(options.csv), options.force ?? false, isOurs);
+  if (options.csv !== undefined) writeFiles([{ path: basename(options.csv), bytes: encode(table) }], dirname(options.csv), { force: options.force, isOurs: (head) => head.startsWith(`${auditColumns.join(",")}\n`), sources });
   if (options.figures !== undefined) {
     if (existsSync(options.figures) && lstatSync(options.figures).isFile()) throw new UserFault(`${options.figures} is a file; --figures wants a folder`);
     writeFolder([...figures.map((f) => ({ path: `${f.id}.svg`, bytes: encode(f.svg) })), { path: "audit.csv", bytes: encode(table) }], options.figures, options.force ?? false);

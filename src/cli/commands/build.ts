@@ -15,7 +15,7 @@ import { buildOnnx, onnxGraphOf, optimisedGraphOf } from "../../targets.js";
 import { highestOpset, lowestOpset } from "../../emit/onnx/opsets.js";
 import { gradientSavings } from "../../emit/onnx-train/training-graph.js";
 import { refusing, UsageFault, UserFault } from "../faults.js";
-import { isOurModel, writeFiles } from "../files.js";
+import { writeFiles } from "../files.js";
 import { worldFault } from "../host.js";
 import { packageVersion } from "../root.js";
 import { result, say } from "../report.js";
@@ -54,6 +54,9 @@ export function weightsFor(description: ModelDescription, file: string | undefin
   if (missing.length > 0) throw new UserFault(`these parameters come from a file, so --weights is needed: ${missing.join(", ")}`);
   return { values: startingValues(description, description.seed) };
 }
+
+/** A model's first field is the version of its format, its second who made it, in 13 letters. */
+const isOurModel = (head: string): boolean => head.slice(2).startsWith("\u0012\rcrate-compile");
 
 type PassSavings = ReturnType<typeof passSavings>;
 const levelOf = (options: BuildOptions): OptimisationLevel => Number(options.optimize) as OptimisationLevel;
@@ -96,7 +99,9 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
           description, weights: values, ...(vocabulary ? { vocabulary } : {}), spec: text, version: packageVersion(),
           fileName: basename(options.out), probe: options.probe ?? false, level: levelOf(options), ...(options.opset === undefined ? {} : { opset: options.opset }),
         });
-        writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), options.force ?? false, isOurModel);
+        writeFiles(files.map((f) => ({ path: f.name, bytes: f.bytes })), dirname(options.out), {
+          force: options.force, isOurs: isOurModel, sources: [...compilation.sources.keys(), ...(options.weights === undefined ? [] : [options.weights])],
+        });
         break;
       }
       case "tfjs": case "onnx-train":

@@ -1,7 +1,7 @@
 import { basename, dirname } from "node:path";
-import { readFileSync } from "node:fs";
-import type { CompiledNetwork } from "../../compile.js";
+import type { Compilation, CompiledNetwork } from "../../compile.js";
 import { explainNetwork } from "../../explain/derivation.js";
+import { ourPage } from "../../explain/page.js";
 import { explainLatex } from "../../explain/latex.js";
 import { explainJson, explainText } from "../../explain/text.js";
 import { refusing, UsageFault, UserFault } from "../faults.js";
@@ -17,13 +17,9 @@ interface ExplainOptions extends SpecOptions {
   readonly force?: boolean;
 }
 type Format = ExplainOptions["format"];
-/** How what we wrote is known, in whichever format: it may be written anew. */
+/** How what we wrote begins, in each format: it may be written anew. */
 const ours: { readonly [F in Format]: RegExp } = {
-  text: /^\S+ · \S+: (minimize|maximize) by \w+\n/, latex: /^% Derived by crate-compile\./, html: /by crate-compile /, json: /^\{\n {2}"steps": \[\n/,
-};
-const isOurs = (path: string): boolean => {
-  const text = readFileSync(path, "utf8");
-  return Object.values(ours).some((mark) => mark.test(text));
+  text: /^\S+ · \S+: (minimize|maximize) by \w+\n {2}/, latex: /^% Derived by crate-compile\.\n/, html: ourPage, json: /^\{\n {2}"generator": "crate-compile",\n {2}"steps": \[\n/,
 };
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
@@ -32,7 +28,7 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
   const format = options.json ? "json" : options.format;
   if (format === "html") {
     if (options.step !== undefined) throw new UsageFault("--step goes with text, latex and json; the page shows all steps");
-    write(await refusing(compilation.sources, () => page(chooseNetwork(compilation, file, options.network), file)), options);
+    write(await refusing(compilation.sources, () => page(chooseNetwork(compilation, file, options.network), file)), format, compilation, options);
     return;
   }
   const all = namedNetworks(compilation, file, options.network).flatMap((n) => explainNetwork(n.typed, n.derivations));
@@ -40,11 +36,11 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
   if (steps.length === 0) {
     throw new UserFault(options.step === undefined ? `${file} has no step` : `there is no step ${options.step}; the file has ${all.map((s) => s.name).join(", ") || "none"}`);
   }
-  write(writers[format](steps), options);
+  write(writers[format](steps), format, compilation, options);
 }
-function write(text: string, options: ExplainOptions): void {
+function write(text: string, format: Format, { sources }: Compilation, options: ExplainOptions): void {
   if (options.out === undefined || options.out === "-") result(text);
-  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), options.force ?? false, isOurs);
+  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), { force: options.force, isOurs: (head) => ours[format].test(head), sources: sources.keys() });
 }
 
 async function page(network: CompiledNetwork, file: string): Promise<string> {

@@ -76,7 +76,8 @@ export function init(directory: string, options: { readonly example: string; rea
     { path: "README.md", bytes: encode(`# ${name}\n\nMade from the example \`${options.example}\`${form}.\n\n${lines.map((l) => `    ${l}\n`).join("")}${note}`) },
     { path: ".gitignore", bytes: encode("node_modules\npackage\nrun\n*.onnx\n") },
   ];
-  writeFolder(files, directory, true);
+  // A project is its owner's to work on.
+  writeFolder(files, directory, true, true);
   const paths = files.map((f) => f.path);
   if (options.json) resultJson({ directory, files: paths });
   else say(`${directory}: ${paths.join(", ")}`);

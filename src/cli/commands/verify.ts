@@ -51,7 +51,7 @@ export async function verify(file: string | undefined, options: VerifyCommand): 
     if (!network || others.length > 0) throw new UserFault(network ? manyNetworks : `${file} has no network`);
     const { proofLog } = await import("../../audit/proof-log.js");
     const log = proofLog(network.typed, network.derivations, { trials, seed });
-    writeFiles([{ path: basename(options.log), bytes: new TextEncoder().encode(`${JSON.stringify(log, null, 1)}\n`) }], dirname(options.log), options.force ?? false, isOurLog);
+    writeFiles([{ path: basename(options.log), bytes: new TextEncoder().encode(`${JSON.stringify(log, null, 1)}\n`) }], dirname(options.log), { force: options.force, isOurs: isOurLog, sources: compilation.sources.keys() });
     say(`${options.log}: ${log.steps.reduce((n, s) => n + s.lines.length, 0)} lines of ${log.steps.length} steps, at ${trials} points each`);
   }
   showChecks(checks, options.json);
@@ -72,7 +72,7 @@ function parseLog(file: string): ProofLog {
     throw error instanceof UserFault ? error : new UserFault(`${file} is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-const isOurLog = (path: string): boolean => readFileSync(path, "utf8").startsWith('{\n "format": 1');
+const isOurLog = (head: string): boolean => head.startsWith('{\n "format": 1,\n "generator": "crate-compile",\n');
 
 function checkFile(file: string, json: boolean | undefined): void {
   const verdicts = checkLog(parseLog(file));

@@ -1,6 +1,6 @@
 /** A training package in memory: generated model, programs, description, and the runtime that all packages share. */
 import Handlebars from "handlebars";
-import type { ModelDescription } from "../../runtime/contract.js";
+import { isNeeded, type ModelDescription } from "../../runtime/contract.js";
 import { languageOf } from "../../runtime/sample.js";
 import { constructCommand, modelCommand } from "../../runtime/source.js";
 import { addedNames } from "../../runtime/wire-names.js";
@@ -70,7 +70,7 @@ export function emitModel(input: ModelInput, sources: Pick<PackageSources, "temp
   const body = [...functions, ...predict.body, ...(loss?.body ?? []), ...(probe?.body ?? []), entries(predict.outputs), ...(probe ? [...probe.outputs.values()] : []), ...(loss ? [loss.outputs.get(lossName) ?? ""] : [])].join("\n");
   const { description } = input;
   const sizes = (inputs: ModelDescription["inputs"]): string => [...sizeEntries(inputs)].map(([name, code]) => `${quoted(name)}: ${code}`).join(", ");
-  const all = [...description.inputs, ...description.targets.filter((t) => !t.unread)];
+  const all = [...description.inputs, ...description.targets.filter((t) => isNeeded(t, false))];
   const imports = kernelNames.filter((n) => new RegExp(`\\b${n}\\(`).test(`${body}\n${sizes(description.inputs)}`));
   const wires = (list: ModelDescription["inputs"]): string => list.map((w) => `${commentText(w.name)} [${w.shape.join(", ")}]`).join(", ");
   return render("model.ts", {
@@ -128,12 +128,14 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
   const learned = description.parameters.filter((p) => p.trainable).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const weights = input.weights ? { weights: startFile } : {};
   const trains = description.training?.optimizer !== undefined && !input.captured;
+  // Without a train block there is neither data nor a loss.
+  const [evaluates, language] = [description.training !== undefined, languageOf(description) !== undefined];
   const readme = render("README.md", {
     ...weights,
-    trains, runs: trains || input.captured || input.weights !== undefined, ...(input.captured ? { construct: constructCommand(description, "run") } : {}),
+    trains, evaluates, computes: evaluates || language, runs: trains || input.captured || input.weights !== undefined, ...(input.captured ? { construct: constructCommand(description, "run") } : {}),
     model: modelCommand(description, "weights.safetensors"), left: input.left.map((path) => `\`${cell(path)}\``).join(", "),
     settings: Object.entries(description.source?.settings ?? {}).map(([key, value]) => `\`${key} = ${value}\``).join(", "),
-    sample: languageOf(description) !== undefined, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
+    sample: language, name: cell(description.name), doc: input.doc && cell(input.doc), version: input.version, spec: input.specName, preset: description.preset, ort,
     counts: `${learned.toLocaleString("en-US")} learned numbers.`,
     equations: input.equations.map((e) => ({ place: cell(e.path), text: commentText(e.text) })),
     loss: description.training?.loss && cell(description.training.loss),

@@ -1,20 +1,20 @@
 /** Data of one's own, of any kind: safetensors files that hold a tensor for each input and target, under its name, samples along the first axis. */
 import { join, resolve } from "node:path";
 import { statSync } from "node:fs";
-import type { HostTensor, ModelDescription, PlainCall, WireTensor } from "../contract.js";
+import { type HostTensor, isNeeded, type ModelDescription, type PlainCall, type TensorMap, type WireTensor } from "../contract.js";
 import { DataError, readSafetensors } from "../safetensors.js";
 import { type DataSet, pathOption, readFile, rows, type SourceContext, type Split } from "./dataset.js";
 
 /** Does a tensor have the axes of the wire? Named ones are free. */
-export const hasShape = ({ shape: wanted }: WireTensor, shape: readonly number[]): boolean =>
-  shape.length === wanted.length && wanted.every((n, i) => typeof n === "string" || n === shape[i]);
+export const hasShape = ({ shape: declared }: WireTensor, shape: readonly number[]): boolean =>
+  shape.length === declared.length && declared.every((n, i) => typeof n === "string" || n === shape[i]);
 
 type Rows = Parameters<typeof rows>[1];
 
-/** What a model must be given: inputs that training does not draw by itself, and targets that are read. */
-const needed = (model: ModelDescription): readonly WireTensor[] => [
+/** What a model must be given: inputs that training does not draw by itself, and targets that are read; of a file that has it, what audits read too. */
+const wanted = (model: ModelDescription, file: TensorMap): readonly WireTensor[] => [
   ...model.inputs.filter((w) => !(model.training?.feed ?? []).some((f) => f.input === w.name)),
-  ...model.targets.filter((w) => !w.unread),
+  ...model.targets.filter((w) => isNeeded(w, Object.hasOwn(file, w.name))),
 ];
 function entries(t: HostTensor, wire: WireTensor, file: string): Float32Array | Int32Array {
   const size = t.data.length / Math.max(t.shape[0] ?? 0, 1);
@@ -32,7 +32,7 @@ function entries(t: HostTensor, wire: WireTensor, file: string): Float32Array | 
 }
 function readRows(file: string, model: ModelDescription): { readonly count: number; readonly tensors: Rows } {
   const found = readSafetensors(readFile(file), file);
-  const wires = needed(model);
+  const wires = wanted(model, found);
   const missing = wires.filter((w) => !Object.hasOwn(found, w.name)).map((w) => w.name);
   if (missing.length > 0) throw new DataError(`${file} has no tensor ${missing.join(", ")}; it has ${Object.keys(found).join(", ") || "none"}`);
   const counts = new Map<string, number>();

@@ -2,7 +2,7 @@
  * Training on ONNX Runtime: each step is one run of `train.onnx`, whose outputs are the next step's inputs.
  * Works with onnxruntime-node, and with any other ONNX Runtime that has the same JavaScript interface.
  */
-import { firstUnfinite } from "../audit.js";
+import { firstUnfinite, unaudited } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
 import { own, valueFault } from "../contract.js";
 import { DataError } from "../safetensors.js";
@@ -78,7 +78,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
   const finite = (t: OrtTensor | undefined): boolean => ((t?.data ?? []) as Float32Array).every((x) => Number.isFinite(x));
   let probing: OrtSession | undefined;
   const probe = async (batch: Batch): Promise<TensorMap> => {
-    if (!models.probe) return {};
+    if (!models.probe || unaudited(model, batch).length > 0) return {};
     probing ??= await ort.InferenceSession.create(models.probe, session);
     const out = await probing.run(feedsFor(probing, batch, {}));
     return host(new Map(probing.outputNames.map((name) => [name, out[name] as OrtTensor])));

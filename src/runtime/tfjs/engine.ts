@@ -1,7 +1,7 @@
 /** Training on TensorFlow.js: the generated model, its gradients by tfjs, our optimisers. */
 import * as tf from "@tensorflow/tfjs-core";
-import { firstUnfinite } from "../audit.js";
-import { type Batch, type HostTensor, type ModelDescription, own, type StepResult, type TensorMap, type TrainingEngine, valueFault } from "../contract.js";
+import { firstUnfinite, unaudited } from "../audit.js";
+import { type Batch, type HostTensor, isNeeded, type ModelDescription, own, type StepResult, type TensorMap, type TrainingEngine, valueFault } from "../contract.js";
 import { DataError } from "../safetensors.js";
 import type { Backend } from "./backend.js";
 import type { RunOptions, Tensors } from "./kernels.js";
@@ -47,9 +47,9 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
   };
   const probe = async (batch: Batch): Promise<TensorMap> => {
     const { probe: probeOf } = model;
-    return probeOf ? takeToHost(tf.tidy(() => probeOf(onDevice(batch), { parameters: values() }))) : {};
+    return probeOf && unaudited(description, batch).length === 0 ? takeToHost(tf.tidy(() => probeOf(onDevice(batch), { parameters: values() }))) : {};
   };
-  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => t.unread || batch[t.name] !== undefined);
+  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => !isNeeded(t, false) || batch[t.name] !== undefined);
 
   return {
     description: backend.description,
