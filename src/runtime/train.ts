@@ -100,7 +100,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const learned = model.parameters.filter((p) => p.trainable);
   if (learned.length === 0) io.say("warning: the network has no learned parameter; nothing will change");
   const batchSize = options.batchSize ?? program.batch;
-  const seed = options.seed ?? program.seed;
+  const seed = options.seed ?? model.seed;
   const rate = options.learningRate ?? program.optimizer.rate;
   if (batchSize < 1) throw new DataError(`a batch of ${batchSize} samples is none`);
   const perEpoch = Math.floor(data.train.size / batchSize);

@@ -51,6 +51,11 @@ describe("a training run", () => {
     const c = await trainingOf(smallSpec());
     await run(c, temporaryFolder(), { seed: 4 });
     expect(await everything(c)).not.toEqual(await everything(a));
+    // What a package is built with is where its runs start; the problem stays the spec's.
+    const built = await trainingOf(smallSpec());
+    await run({ ...built, model: { ...built.model, seed: 4 } }, temporaryFolder());
+    expect(await everything(built)).toEqual(await everything(c));
+    expect((await built.engine.parameters())["A"]).toEqual((await a.engine.parameters())["A"]);
   });
   it.each([["adamw(rate: 1e-2, weight_decay: 0.01)", 1], ["adamw(rate: 1e-2)", 9], ["lion(rate: 1e-3)", 6], ["sgd(rate: 0.1, momentum: 0.9)", 13], ["adam(rate: 1e-2, clip: 1)", 23]])(
     "with %s, interrupted after step %i and resumed, ends with the weights of one that was not", async (optimizer, steps) => {
