@@ -8,7 +8,7 @@ import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, sa
 import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
-import { prepare } from "./prepare.js";
+import { feedStreams, prepare } from "./prepare.js";
 import { Random, startingValues } from "./random.js";
 import { DataError } from "./safetensors.js";
 import { learningRate } from "./schedule.js";
@@ -53,7 +53,7 @@ const nothing: Evaluation = { loss: undefined, metrics: {} };
 /** Loss and metrics over a split; batches need not be of one size. */
 export async function evaluate(engine: TrainingEngine, model: ModelDescription, split: Split, batchSize: number, each?: (batch: Batch, outputs: TensorMap) => void): Promise<Evaluation> {
   const metrics = createMetrics(model.training?.metrics ?? []);
-  const fed = Random.named(evaluationSeed, "feed");
+  const fed = feedStreams(model, evaluationSeed);
   let [total, count] = [0, 0];
   for (let start = 0; start < split.size; start += batchSize) {
     const indices = Array.from({ length: Math.min(batchSize, split.size - start) }, (_, i) => start + i);
@@ -87,7 +87,7 @@ function beginRows(file: string, header: string, keep: (cells: readonly string[]
 const isOurs = (file: string, header: string): boolean => existsSync(file) && readFileSync(file, "utf8").startsWith(header);
 /** Before anything is written or computed: what is missing would be noticed in the midst of the first step, or of the last evaluation. */
 export function checkFilled(model: ModelDescription, data: DataSet): void {
-  const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
+  const batch = prepare(data.train.batch([0]), model, undefined, feedStreams(model, evaluationSeed));
   const empty = [...model.inputs, ...model.targets].filter((w) => !w.unread).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
 }
@@ -159,7 +159,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
 
   // Always of the same samples, so that the numbers of different steps can be compared.
   const audited = options.auditEvery === undefined ? undefined
-    : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, Random.named(evaluationSeed, "feed"));
+    : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, feedStreams(model, evaluationSeed));
   onDisk(auditFile, () => (audited || isOurs(auditFile, auditHeader)) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
   const writeAudit = async (step: number): Promise<void> => {
     if (!audited) return;
@@ -176,7 +176,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     while (progress.position < perEpoch && progress.step < total) {
       const step = progress.step + 1;
       const indices = order.slice(progress.position * batchSize, (progress.position + 1) * batchSize);
-      const batch = prepare(data.train.batch(indices, random), model, random, random);
+      const batch = prepare(data.train.batch(indices, random), model, random, () => random);
       const now = learningRate(program.schedule, rate, step, total, perEpoch);
       const { loss, gradientNorm } = await engine.trainStep(batch, { learningRate: now, step, seed: random.integer(2 ** 31) });
       if (!Number.isFinite(loss) || (gradientNorm !== undefined && !Number.isFinite(gradientNorm))) {

@@ -55,6 +55,22 @@ describe("generated packages", () => {
     expect(status).toBe(0);
     for (const p of packages) expect(readdirSync(join(folder, "built", p.name, "src"))).toContain("train.js");
   }, 300_000);
+  it("are not called like what they import, which would be looked for in themselves", async () => {
+    const made = async (network: string): Promise<string> => {
+      const out = join(folder, "named");
+      writeFileSync(join(folder, "named.srr"), readFileSync("examples/lista.srr", "utf8").replace(/network \w+/, `network ${network}`));
+      await build(join(folder, "named.srr"), { target: "tfjs", out, set: [], optimize: "0" });
+      return JSON.parse(readFileSync(join(out, "package.json"), "utf8")).name as string;
+    };
+    for (const [network, name] of [["MNIST", "mnist-network"], ["Sharp", "sharp-network"], ["TypeScript", "typescript-network"], ["Lista", "lista"]] as const) expect(await made(network)).toBe(name);
+    rmSync(join(folder, "named"), { recursive: true });
+    rmSync(join(folder, "named.srr"));
+  });
+  it("are packed with what their programs need", () => {
+    const { files } = JSON.parse(readFileSync(join(folder, "crate", "package.json"), "utf8"));
+    expect(files).toEqual(["dist", "!dist/.tsbuildinfo", "tsconfig.json", "README.md", "model.json", "crate.srr", "src", "train.onnx", "evaluate.onnx", "probe.onnx"]);
+    expect(JSON.parse(readFileSync(join(folder, "weighted", "package.json"), "utf8")).files).toContain("start.safetensors");
+  });
   it("hold no eval, and no name of this machine", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((f) => /^[^/]+\/.*\.(ts|json|md|srr)$/.test(f) && !f.startsWith("built"));
     expect(files.length).toBeGreaterThan(60);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { HostTensor, ParameterDescription, ScheduleStage } from "../../src/runtime/contract.js";
 import { ArgumentFault, HelpWanted, parseArguments } from "../../src/runtime/arguments.js";
 import { addBatch, createMetrics } from "../../src/runtime/metrics.js";
-import { hide, prepare } from "../../src/runtime/prepare.js";
+import { feedStreams, hide, prepare } from "../../src/runtime/prepare.js";
 import { initialise, Random } from "../../src/runtime/random.js";
 import { learningRate } from "../../src/runtime/schedule.js";
 import { call, expectDataError, model, real } from "./model.js";
@@ -90,7 +90,7 @@ describe("augmentation", () => {
     training: { data: call("mnist"), augment, construct: false, schedule: [], batch: 2, seed: 1, feed: [], metrics: [] },
   });
   const v: HostTensor = { shape: [2, 4], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
-  const run = (model_: ReturnType<typeof m>, random: Random | undefined) => prepare({ image, v }, model_, random, Random.named(1, "feed"));
+  const run = (model_: ReturnType<typeof m>, random: Random | undefined) => prepare({ image, v }, model_, random, feedStreams(model_, 1));
   const pixels = (t: HostTensor | undefined, s: number): number[][] => [0, 1, 2].map((y) => [...(t?.data.subarray((s * 3 + y) * 4, (s * 3 + y + 1) * 4) ?? [])]);
   it("leaves evaluation alone but for normalize, which both need", () => {
     const both = m(call("random_crop", [], { padding: 1 }), call("horizontal_flip"), call("normalize", [], { mean: 2, std: 4 }));
@@ -147,8 +147,28 @@ describe("inputs that training draws", () => {
       training: { data: call("mnist"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, metrics: [], feed: [{ input: "mask", source: call("random", [], { ratio }) }] },
     });
     const batch = { x: { shape: [3, 2], data: new Float32Array(6) } };
-    expect(prepare(batch, m(0.5), undefined, Random.named(1, "f"))["mask"]?.shape).toEqual([3, 8]);
-    for (const ratio of [-0.1, 1.5, Number.NaN]) await expectDataError(() => prepare(batch, m(ratio), undefined, Random.named(1, "f")), "ratio");
+    expect(prepare(batch, m(0.5), undefined, feedStreams(m(0.5), 1))["mask"]?.shape).toEqual([3, 8]);
+    for (const ratio of [-0.1, 1.5, Number.NaN]) await expectDataError(() => prepare(batch, m(ratio), undefined, feedStreams(m(ratio), 1)), "ratio");
+  });
+});
+
+describe("inputs that are drawn beside each other", () => {
+  const feeds = [{ input: "mask", source: call("random", [], { ratio: 0.5 }) }, { input: "noise", source: call("normal") }];
+  const m = (feed: typeof feeds) => model([real("x", 2), real("mask", 8), real("noise", 3)], [], {
+    training: { data: call("mnist"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, metrics: [], feed },
+  });
+  const evaluated = (of: ReturnType<typeof m>, batch: number, samples = 6): Record<string, number[]> => {
+    const fed = feedStreams(of, 1);
+    const batches = Array.from({ length: Math.ceil(samples / batch) }, () => prepare({ x: { shape: [batch, 2], data: new Float32Array(2 * batch) } }, of, undefined, fed));
+    return Object.fromEntries(of.inputs.map(({ name }) => [name, batches.flatMap((b) => [...(b[name]?.data ?? [])])]));
+  };
+  it("give each sample the same in evaluation, however samples are batched", () => {
+    for (const batch of [1, 2, 3]) expect(evaluated(m(feeds), batch)).toEqual(evaluated(m(feeds), 6));
+  });
+  it("do not move each other", () => {
+    expect(evaluated(m(feeds), 2)["mask"]).toEqual(evaluated(m(feeds.slice(0, 1)), 2)["mask"]);
+    const stream = Random.named(1, "feed");
+    expect(evaluated(m(feeds), 2)["mask"]).toEqual([...hide(6, 8, 0.5, stream)]);
   });
 });
 
