@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { ArgumentFault, HelpWanted, parseArguments, type ProgramOptions } from "./arguments.js";
-import { checkValues, type Checkpoint, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
+import { checkValues, type Checkpoint, finishSettingAside, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
 import type { ModelDescription, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
 import type { DataSet } from "./data/dataset.js";
@@ -64,7 +64,7 @@ function fromCheckpoint(pack: Package, { parameters, progress: { vocabulary } }:
 export function trained(pack: Package, options: ProgramOptions, io: Console): Held {
   if (options.weights !== undefined) return fromFile(pack, options.weights, io);
   if (pack.weights !== undefined && !hasCheckpoint(options.out)) return fromFile(pack, pack.weights, io);
-  return fromCheckpoint(pack, loadBest(options.out, pack.model) ?? loadCheckpoint(options.out, pack.model, io.say), options);
+  return fromCheckpoint(pack, loadBest(options.out, pack.model, io.say), options);
 }
 async function runTrain(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
   const file = options.weights ?? pack.weights;
@@ -111,7 +111,9 @@ const programs = { train: runTrain, evaluate: runEvaluate, export: runExport, sa
 /** Runs one program; gives the exit code. */
 export async function main(which: keyof typeof programs, pack: Package, argv: readonly string[]): Promise<number> {
   try {
-    await programs[which](pack, parseArguments(argv), terminal());
+    const options = parseArguments(argv);
+    finishSettingAside(options.out);
+    await programs[which](pack, options, terminal());
     return 0;
   } catch (error) {
     if (error instanceof HelpWanted) { process.stdout.write(`${error.message}\n`); return 0; }

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 // An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
 import { setImmediate as turn } from "node:timers/promises";
-import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
+import { checkRows, checkValues, finishSettingAside, hasRows, identityOf, loadCheckpoint, removeUnfinished, rowHeaders, rowsFile, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
 import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
@@ -84,7 +84,6 @@ function beginRows(file: string, header: string, keep: (cells: readonly string[]
   const rows = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(1, -1) : [];
   writeAtomically(file, Buffer.from([header.trimEnd(), ...rows.filter((r) => keep(r.split(","))), ""].join("\n")));
 }
-const isOurs = (file: string, header: string): boolean => existsSync(file) && readFileSync(file, "utf8").startsWith(header);
 /** Before anything is written or computed: what is missing would be noticed in the midst of the first step, or of the last evaluation. */
 export function checkFilled(model: ModelDescription, data: DataSet): void {
   const batch = prepare(data.train.batch([0]), model, undefined, feedStreams(model, evaluationSeed));
@@ -108,7 +107,10 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
   const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
   checkFilled(model, data);
-  const [log, auditFile] = [join(options.out, runFiles.log), join(options.out, runFiles.audit)];
+  const [log, auditFile] = [rowsFile(options.out, "log"), rowsFile(options.out, "audit")];
+  onDisk(log, () => checkRows(options.out, "log"));
+  if (options.auditEvery !== undefined) onDisk(auditFile, () => checkRows(options.out, "audit"));
+  finishSettingAside(options.out);
 
   let progress: Progress = {
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
@@ -137,7 +139,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     if (earlier !== undefined) io.say(`the run that stood in ${options.out} is now in ${earlier}`);
   });
   // A row without a learning rate is of an evaluation.
-  onDisk(log, () => beginRows(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...createMetrics(program.metrics).map((m) => m.name)].join(",")}`,
+  onDisk(log, () => beginRows(log, [rowHeaders.log, ...createMetrics(program.metrics).map((m) => m.name)].join(","),
     ([step, , , rate]) => options.resume === true && Number(step) <= (rate === "" ? progress.evaluated : progress.step)));
   io.say(`${model.name} on ${engine.description}: ${learned.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US")} learned parameters, ${data.train.size} samples of ${data.name}, ${total} steps of ${batchSize}`);
 
@@ -160,13 +162,15 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   // Always of the same samples, so that the numbers of different steps can be compared.
   const audited = options.auditEvery === undefined ? undefined
     : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, feedStreams(model, evaluationSeed));
-  onDisk(auditFile, () => (audited || isOurs(auditFile, auditHeader)) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
+  onDisk(auditFile, () => (audited || hasRows(options.out, "audit")) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
   const writeAudit = async (step: number): Promise<void> => {
     if (!audited) return;
     const lines = auditLines(step, await audit(engine, audited));
     onDisk(auditFile, () => appendFileSync(auditFile, lines));
   };
   if (progress.step === 0) await writeAudit(0);
+  // A run of no steps has a state too: where it begins.
+  if (total === 0 && !options.resume) await save("last");
 
   // A run may have been stopped between its last step and the evaluation after it.
   while (progress.step < total || progress.evaluated < progress.step) {

@@ -107,6 +107,23 @@ describe("a training run", () => {
     await run(await trainingOf(smallSpec()), out, { steps: 2 });
     await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
     expect(readFileSync(join(out, "audit.csv"), "utf8")).toBe(own);
+    const before = readdirSync(out).map((name) => readFileSync(join(out, name)));
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { auditEvery: 1 }), join(out, "audit.csv"), "--out");
+    expect(readdirSync(out).map((name) => readFileSync(join(out, name)))).toEqual(before);
+  });
+  it("refuses a folder whose log is of another hand, before anything is written", async () => {
+    const out = temporaryFolder();
+    writeFileSync(join(out, "log.csv"), "time,what\n1,2\n");
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { steps: 2 }), join(out, "log.csv"), "--out");
+    expect([readdirSync(out), readFileSync(join(out, "log.csv"), "utf8")]).toEqual([["log.csv"], "time,what\n1,2\n"]);
+  });
+  it("of no steps keeps the state that it begins with", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
+    await run(t, out, { steps: 2 });
+    expect((await run(t, out, { steps: 0 })).steps).toBe(0);
+    expect(loadCheckpoint(join(out, "earlier"), t.model, () => undefined).progress.step).toBe(2);
+    expect(loadCheckpoint(out, t.model, () => undefined).parameters).toEqual(await t.engine.parameters());
+    expect((await run(await trainingOf(smallSpec()), out, { steps: 3, resume: true })).steps).toBe(3);
   });
   it("replaces its log whole when it is resumed, so that a kill there leaves the old one", async () => {
     const out = temporaryFolder();
