@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { build } from "../../src/cli/commands/build.js";
+import type { ModelDescription } from "../../src/runtime/contract.js";
 import { fixedValues, startingValues } from "../../src/runtime/random.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { writeSafetensors } from "../../src/runtime/safetensors.js";
@@ -150,6 +151,19 @@ describe("generated packages", () => {
     const made = spawned(words.split(" "), { cwd: join(folder, "crate") });
     expect([made.code, existsSync(join(folder, "crate", "model.onnx"))], made.err).toEqual([0, true]);
   }, 300_000);
+  it("go on where nobody reads what they say, and end in order", () => {
+    const sh = (command: string) => spawnSync("bash", ["-o", "pipefail", "-c", command], { cwd: folder, encoding: "latin1", env: { ...process.env, NODE: process.execPath } });
+    const out = join(folder, "crate", "run-piped");
+    const trained = sh(`"$NODE" crate/dist/train.js --engine ort --steps 4 --batch-size 16 --out ${out} 2>&1 | head -0`);
+    expect([trained.status, trained.stderr]).toEqual([0, ""]);
+    expect(readdirSync(out).sort()).toEqual(["best.safetensors", "last.safetensors", "log.csv"]);
+    const model = JSON.parse(readFileSync(join(folder, "gpt", "model.json"), "utf8")) as ModelDescription;
+    writeFileSync(join(folder, "built", "gpt", "model.json"), JSON.stringify(model));
+    writeFileSync(join(folder, "gpt.safetensors"), writeSafetensors(startingValues(model, 1)));
+    const sampled = sh('"$NODE" built/gpt/src/sample.js --backend cpu --weights gpt.safetensors --prompt abc --length 1000000000 | head -c 20');
+    expect([sampled.status, sampled.stdout.length, sampled.stdout.slice(0, 3)], sampled.stderr).toEqual([0, 20, "abc"]);
+    expect(sampled.stderr).not.toContain("EPIPE");
+  }, 120_000);
   it("show their usage on standard output, refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
     const help = node(["dist/train.js", "--help"], join(folder, "crate"));
     expect([help.status, help.stdout, help.stderr]).toEqual([0, expect.stringContaining("--epochs N"), ""]);
