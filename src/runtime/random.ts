@@ -1,6 +1,8 @@
 /** Seeded random numbers, the same on every machine, and the initial values of parameters. */
 import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap } from "./contract.js";
 
+/** A stream takes 32 bits of a seed: a larger one would be the same run as a smaller one. */
+export const largestSeed = 2 ** 32 - 1;
 /** sfc32. A stream is named, so that adding one does not move the others. */
 export class Random {
   private constructor(private a: number, private b: number, private c: number, private counter: number) {}

@@ -170,9 +170,10 @@ describe("generated packages", () => {
     const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/--epochs/);
-    const other = node(["dist/train.js", "--backend", "webgl"], join(folder, "crate"));
-    expect(other.status).toBe(1);
-    expect(other.stderr).toMatch(/node-gpu, node, wasm, cpu/);
+    const none = node(["dist/train.js", "--backend", "webgl"], join(folder, "crate"));
+    expect([none.status, none.stderr]).toEqual([2, "--backend webgl: there are node-gpu, node, wasm, cpu\n"]);
+    const other = node(["dist/train.js", "--backend", "node-gpu"], join(folder, "crate"));
+    expect([other.status, other.stderr]).toEqual([1, expect.stringContaining("backend node-gpu does not work here")]);
   }, 60_000);
 });
 

@@ -250,7 +250,9 @@ describe("the command line of a package", () => {
     expect(parseArguments(["--epochs", "3", "--lr", "1e-3", "--resume", "--data", "idx:x", "--out", "y"])).toEqual({ epochs: 3, learningRate: 1e-3, resume: true, data: call("idx", ["x"]), out: "y" });
   });
   it.each([["--epochs", "1.5"], ["--epochs", "-1"], ["--epochs", "x"], ["--lr", "fast"], ["--batch-size", "0"], ["--nonsense"], ["stray"], ["--epochs"],
-    ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"]])("%s %s is refused as usage", (...argv) => {
+    ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"],
+    ["--seed=4294967296"], ["--engine=foo"], ["--backend=foo"], ["--data=foo"], ["--data=mnist:foo"], ["--data=images:"], ["--data=images"], ["--data="], ["--out="], ["--weights="],
+    ["--resume", "--weights=w"], ["--engine=ort", "--backend=cpu"], ["--epochs=1", "--steps=1"]])("%s %s is refused as usage", (...argv) => {
     expect(() => parseArguments(argv)).toThrow(ArgumentFault);
   });
   it("shows its usage where that is asked for, which is no fault", () => {
@@ -260,6 +262,9 @@ describe("the command line of a package", () => {
     expect(() => parseArguments(["--lr=-1"])).toThrow('--lr wants a number above 0, not "-1"');
     expect(() => parseArguments(["--steps="])).toThrow('--steps wants a whole number from 0, not ""');
     expect(() => parseArguments(["--threads=0"])).toThrow("--threads wants a whole number from 1 to 1024");
+    expect(() => parseArguments(["--data=mnist:foo"])).toThrow("data mnist takes no path");
+    expect(() => parseArguments(["--engine=ort", "--backend=cpu"])).toThrow("--backend does not go with --engine ort: backends are of TensorFlow.js");
+    expect(parseArguments(["--engine=tfjs", "--backend=cpu", "--data=mnist", "--seed=4294967295"])).toMatchObject({ engine: "tfjs", backend: "cpu", data: call("mnist"), seed: 4294967295 });
     expect(parseArguments(["--temperature=0", "--seed=0", "--steps=0"])).toMatchObject({ temperature: 0, seed: 0, steps: 0 });
   });
 });

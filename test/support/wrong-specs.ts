@@ -49,6 +49,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2016", what: "an argument that is given twice", text: trained("augment random_crop(2, ⟦padding: 3⟧)") },
   { code: "SRR2016", what: "a schedule with two lengths", text: trained("rate warmup(1, ⟦2⟧) then cosine") },
   { code: "SRR2016", what: "a run with two lengths", text: trained("optimizer sgd(rate: 0.1) epochs 1 ⟦steps 10⟧") },
+  { code: "SRR2016", what: "a seed beyond 32 bits", text: trained("seed ⟦4294967296⟧") },
   { code: "SRR2016", what: "a metric that does not fit its values", text: trained("metric mse(z, t), ⟦mse(z, c)⟧, accuracy(z, c)") },
   { code: "SRR2016", what: "a metric of scores for what has no labels", text: trained("metric mse(y, z), ⟦perplexity(z, t)⟧") },
   { code: "SRR2017", what: "an assignment to what is no variable", text: lasso("step s { minimize sq_norm(x) by gradient(rate: 0.1) } ⟦y⟧ = y") },
