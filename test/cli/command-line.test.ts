@@ -51,6 +51,7 @@ describe("exit codes", () => {
     [2, "a setting without a value", ["check", "GOOD", "--set", "d"]],
     [2, "a setting that is no number", ["check", "GOOD", "--set", "d=three"]],
     [2, "a seed that is no whole number", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "1.5"]],
+    [1, "values that no memory holds", ["audit", "GOOD", "--data", "random", "--set", "d=1000000000", "--samples", "1000000"]],
     [2, "a seed beyond 32 bits", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "4294967297"]],
     [2, "an opset below those that models are written for", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "3"]],
     [2, "an opset above them", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "99"]],

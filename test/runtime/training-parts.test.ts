@@ -233,6 +233,9 @@ describe("initial values", () => {
       }
     }
   });
+  it("of more entries than an array holds are refused with a word", async () => {
+    await expectDataError(() => initialise([parameter({ kind: "normal", std: 1 }, [784, 1e9])], 1), "parameter W [784, 1000000000] has 784000000000 entries");
+  });
   it("of the other kinds are what their names say", () => {
     expect([...of(parameter({ kind: "constant", value: 3 }, [2]))]).toEqual([3, 3]);
     expect([...of(parameter({ kind: "identity", scale: 2 }, [2, 3]))]).toEqual([2, 0, 0, 0, 2, 0]);

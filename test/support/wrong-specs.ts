@@ -44,6 +44,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2014", what: "a step without its variable's name", text: "network N { dim q = 3 input y: real[q] var a: real[q] = y var b: real[q] = y layer l repeat 1 { step ⟦s⟧ { minimize sq_norm(a) by gradient(rate: 0.1) } } output z: real[q] = a }" },
   { code: "SRR2014", what: "a step size that is missing", text: step("minimize 0.5*sq_norm(y - A*x) by ⟦gradient⟧") },
   { code: "SRR2015", what: "a lemma with sides of two shapes", text: `lemma l(X: real[d, n]): ⟦X⟧ ~ X'\n${heads("")}` },
+  { code: "SRR2007", what: "a parameter that no memory holds", text: "network N { dim d = 300000, n = 4, K = 3 index k in 1..K input X: real[d, n] layer l repeat 2 { param ⟦W⟧[k]: real[d, 4*d] param V: real[d, d] } output z: real[d, n] = X }" },
   { code: "SRR2016", what: "an optimizer that is not there", text: "network N { dim q = 3 input y: real[q] target t: real[q] param W: real[q, q] output z: real[q] = W*y train { data mnist loss mse(z, t) optimizer ⟦adamax(rate: 1)⟧ batch 4 epochs 1 } }" },
   { code: "SRR2016", what: "an option of an optimizer without its name", text: trained("optimizer sgd(0.1, ⟦0.9⟧)") },
   { code: "SRR2016", what: "an argument that is given twice", text: trained("augment random_crop(2, ⟦padding: 3⟧)") },
