@@ -1,7 +1,7 @@
 /** Checkpoints: one file each for the last and the best state, replaced whole, checked when read. */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { auditHeader } from "./audit.js";
 import { type HostTensor, type ModelDescription, type NetworkIdentity, own, type TensorMap, valueFault } from "./contract.js";
 import { DataError, readMetadata, readSafetensors, writeSafetensors } from "./safetensors.js";
@@ -56,11 +56,24 @@ const digest = (tensors: TensorMap, progress: string): string =>
   createHash("sha256").update(writeSafetensors(tensors)).update("\0").update(progress).digest("hex");
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 
+/** Folders on the way to one, and it: where that fails, the reason is the first one's that is missing. */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // On a read-only disk Node says that there is no such folder, not why it could not make it.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    let missing = resolve(folder);
+    while (!existsSync(dirname(missing))) missing = dirname(missing);
+    mkdirSync(missing);
+    mkdirSync(folder, { recursive: true });
+  }
+}
 /** Written beside its place, forced to disk, then put in place: a killed run leaves the old or the new file, never half of one. */
 export function writeAtomically(file: string, bytes: Uint8Array): void {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const handle = openSync(temporary, "w");
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);

@@ -1,10 +1,10 @@
 /** The training loop: one for every engine. */
 import { audit, auditHeader, auditLines } from "./audit.js";
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 // An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
 import { setImmediate as turn } from "node:timers/promises";
-import { checkRows, checkValues, finishSettingAside, hasRows, identityOf, loadCheckpoint, removeUnfinished, rowHeaders, rowsFile, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
+import { checkRows, checkValues, finishSettingAside, hasRows, identityOf, loadCheckpoint, makeFolder, removeUnfinished, rowHeaders, rowsFile, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
 import { type Batch, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
@@ -90,6 +90,7 @@ export function checkFilled(model: ModelDescription, data: DataSet): void {
   const empty = [...model.inputs, ...model.targets].filter((w) => !w.unread).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
 }
+const showNames = (names: readonly string[]): string => `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
 
 export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
@@ -116,6 +117,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
     best: undefined, loss: undefined, evaluated: 0, specHash: model.specHash, network: identityOf(model), seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
   };
+  let advice = "A smaller learning rate, or clip in the optimizer, may help";
   if (options.resume) {
     const found = loadCheckpoint(options.out, model, io.say);
     if (found.progress.batch !== batchSize || found.progress.seed !== seed) throw new DataError(`the run in ${options.out} had batch ${found.progress.batch} and seed ${found.progress.seed}; resume it with the same`);
@@ -130,10 +132,12 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     const missing = model.parameters.filter((p) => !Object.hasOwn(initial, p.name)).map((p) => p.name);
     if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
     if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);
+    const spoilt = unfinite(initial);
+    if (spoilt.length > 0) advice = `The run began with values that are not finite, in ${showNames(spoilt)}: start from other weights`;
     await engine.setParameters(initial);
   }
   onDisk(options.out, () => {
-    mkdirSync(options.out, { recursive: true });
+    makeFolder(options.out);
     removeUnfinished(options.out);
     const earlier = options.resume ? undefined : setAside(options.out);
     if (earlier !== undefined) io.say(`the run that stood in ${options.out} is now in ${earlier}`);
@@ -156,7 +160,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const keepState = async (): Promise<string> => {
     const spoilt = unfinite(await engine.parameters());
     if (spoilt.length === 0 && unfinite(await engine.optimizerState()).length === 0) return `the state before it is in ${await save("last")}`;
-    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, runFiles.last)) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
+    return `${spoilt.length > 0 ? `not finite are ${showNames(spoilt)}; ` : ""}${existsSync(join(options.out, runFiles.last)) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
   };
 
   // Always of the same samples, so that the numbers of different steps can be compared.
@@ -186,7 +190,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
       if (!Number.isFinite(loss) || (gradientNorm !== undefined && !Number.isFinite(gradientNorm))) {
         const where = await engine.locate?.(batch);
         const kept = await keepState();
-        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. A smaller learning rate, or clip in the optimizer, may help`);
+        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. ${advice}`);
       }
       const running = progress.loss === undefined ? loss : 0.95 * progress.loss + 0.05 * loss;
       progress = { ...progress, step, position: progress.position + 1, random: random.state(), loss: running };

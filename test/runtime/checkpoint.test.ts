@@ -9,7 +9,7 @@ import { readMetadata, readSafetensors, writeSafetensors } from "../../src/runti
 import { expectDataError, model, temporaryFolder } from "./model.js";
 
 /** The disk, but for this: after so many operations that change a folder the program is killed, in the midst of a removal. */
-const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }));
+const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, readOnly: false }));
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof import("node:fs")>();
   const killable = <A extends unknown[], R>(operation: (...args: A) => R, half?: (...args: A) => void) => (...args: A): R => {
@@ -19,7 +19,12 @@ vi.mock("node:fs", async (original) => {
     }
     return operation(...args);
   };
-  return { ...real, mkdirSync: killable(real.mkdirSync), renameSync: killable(real.renameSync), rmSync: killable(real.rmSync, (path) => real.rmSync(join(String(path), real.readdirSync(path)[0] as string))) };
+  // As Node does on a read-only disk: of a folder whose way is to be made too it says only that it is not there.
+  const makeFolder: typeof real.mkdirSync = (path, options) => {
+    if (!disk.readOnly || real.existsSync(path)) return real.mkdirSync(path, options as { recursive: true });
+    throw Object.assign(new Error("mkdir"), { code: typeof options === "object" && options?.recursive ? "ENOENT" : "EROFS" });
+  };
+  return { ...real, mkdirSync: killable(makeFolder), renameSync: killable(real.renameSync), rmSync: killable(real.rmSync, (path) => real.rmSync(join(String(path), real.readdirSync(path)[0] as string))) };
 });
 const hash = "a".repeat(64);
 const owner: Owner = { specHash: hash, name: "Small", constants: { d: 8, eta: 0.1 } };
@@ -155,6 +160,15 @@ describe("writing", () => {
       chmodSync(folder, 0o755);
     }
     expect(load(folder).progress.step).toBe(3);
+  });
+  it("to a disk that is read-only says so", async () => {
+    const folder = temporaryFolder();
+    disk.readOnly = true;
+    try {
+      await expectDataError(() => writeAtomically(join(folder, "a", "b", "file"), new Uint8Array(3)), "EROFS");
+    } finally {
+      disk.readOnly = false;
+    }
   });
   it("leaves nothing of a run that was killed while it wrote", () => {
     const folder = temporaryFolder();

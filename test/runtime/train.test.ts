@@ -298,10 +298,10 @@ describe("numbers that are not finite", () => {
     const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
     await run(t, out, { steps: 3 });
     const trained = await t.engine.parameters();
-    await expectDataError(() => run(t, temporaryFolder(), { weights: spoilt("ista.1.B", Number.POSITIVE_INFINITY)(trained) }), "first in ista.1.fit", "ista.1.B", "no state was saved");
+    await expectDataError(() => run(t, temporaryFolder(), { weights: spoilt("ista.1.B", Number.POSITIVE_INFINITY)(trained) }), "first in ista.1.fit", "ista.1.B", "no state was saved", "The run began with values that are not finite, in ista.1.B: start from other weights");
     const other = temporaryFolder();
     const weights = spoilt("ista.2.B", 3e38)(trained);
-    await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"));
+    await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"), "A smaller learning rate");
     expect(loadCheckpoint(other, t.model, () => undefined).progress.step).toBe(0);
   });
   it("in the gradient alone name the parameter where they begin, and keep the state before", async () => {
