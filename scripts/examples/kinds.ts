@@ -51,8 +51,7 @@ export const trained = (options: TrainedOptions): Kind => async (base) => {
   await engine.setParameters(startingValues(description, description.seed));
   const before = await evaluate(engine, description, data.test, batch);
   await train(engine, description, data, full ? { out } : { out, steps: options.smallSteps, batchSize: batch }, { say: base.say, interrupted: () => false });
-  const best = loadBest(out, description);
-  if (best) await engine.setParameters(best.parameters);
+  await engine.setParameters(loadBest(out, description, base.say).parameters);
   const after = await evaluate(engine, description, data.test, batch);
   const verdict = options.judge({ full, before, after, session });
   const picture = options.picture && full ? { picture: await options.picture(session) } : {};

@@ -28,7 +28,8 @@ async function sheet(rows: readonly { readonly name: string; readonly images: re
 async function digits({ data, engine, description }: Trained) {
   const step = Math.floor(data.test.size / columns);
   const raw = data.test.batch(Array.from({ length: columns }, (_, i) => i * step + 3));
-  const batch = prepare(raw, description, undefined, Random.named(7, "pictures"));
+  const random = Random.named(7, "pictures");
+  const batch = prepare(raw, description, undefined, () => random);
   const { outputs } = await engine.evaluate(batch);
   const [, , side = 28] = (batch["image"] as HostTensor).shape;
   const rows = (t: HostTensor | undefined): ArrayLike<number>[] => {

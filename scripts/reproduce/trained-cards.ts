@@ -3,7 +3,7 @@ import { type Audit, auditNetwork, type StepAudit } from "../../src/audit/audit.
 import { auditFigures } from "../../src/audit/figures.js";
 import { picturesOf } from "../../src/audit/pictures.js";
 import type { TensorMap } from "../../src/runtime/contract.js";
-import { prepare } from "../../src/runtime/prepare.js";
+import { feedStreams, prepare } from "../../src/runtime/prepare.js";
 import { Random } from "../../src/runtime/random.js";
 import { type Card, changed, type Context, example, type Finding, mean, type Picture, trainedRun, type TrainedRun } from "./card.js";
 
@@ -11,7 +11,7 @@ const auditSamples = 24;
 /** Test samples drawn evenly over the classes, prepared as evaluation prepares them. */
 function samplesOf(run: TrainedRun, count: number): TensorMap {
   const all = Random.named(1, "reproduce").shuffle(Array.from({ length: run.data.test.size }, (_, i) => i));
-  return prepare(run.data.test.batch(all.slice(0, count)), run.description, undefined, Random.named(1, "feed"));
+  return prepare(run.data.test.batch(all.slice(0, count)), run.description, undefined, feedStreams(run.description, 1));
 }
 interface AuditedRun { readonly run: TrainedRun; readonly batch: TensorMap; readonly audits: readonly { readonly name: string; readonly audit: Audit }[] }
 const audited = new Map<string, Promise<AuditedRun>>();

@@ -4,7 +4,7 @@ import type { ModelDescription, TensorMap } from "../runtime/contract.js";
 import type { DataSet } from "../runtime/data/dataset.js";
 import { loadData, parseDataOption } from "../runtime/data/load.js";
 import { hasShape } from "../runtime/data/tensors.js";
-import { prepare } from "../runtime/prepare.js";
+import { feedStreams, prepare } from "../runtime/prepare.js";
 import { Random } from "../runtime/random.js";
 import type { Held } from "../runtime/weights.js";
 import { readTensors } from "./commands/build.js";
@@ -37,7 +37,7 @@ export async function auditData(model: ModelDescription, options: AuditDataOptio
   const split = options.construct ? set.train : set.test;
   const count = Math.min(split.size, options.samples ?? (options.whole ? split.size : fewSamples));
   const chosen = chooseSamples(split.size, count, Random.named(options.seed, "audit"));
-  const batch = prepare(split.batch(chosen), model, undefined, Random.named(options.seed, "feed"));
+  const batch = prepare(split.batch(chosen), model, undefined, feedStreams(model, options.seed));
   return { name: set.name, batch, samples: count };
 }
 

@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { highestOpset, lowestOpset } from "../emit/onnx/opsets.js";
+import { largestSeed } from "../runtime/random.js";
 import { report } from "./report.js";
 import { languageVersion } from "../syntax/language-version.js";
 import { packageVersion } from "./root.js";
@@ -12,6 +13,11 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 function wholeNumber(text: string): number {
   const n = Number(text);
   if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError("a whole number is wanted.");
+  return n;
+}
+function seed(text: string): number {
+  const n = wholeNumber(text);
+  if (n > largestSeed) throw new InvalidArgumentError(`a whole number from 0 to ${largestSeed} is wanted.`);
   return n;
 }
 const withSpec = (command: Command): Command => command
@@ -34,7 +40,7 @@ export function program(): Command {
     .addOption(new Option("--target <target>", "what to make").choices(["tfjs", "onnx", "onnx-train"]).makeOptionMandatory())
     .requiredOption("-o, --out <path>", "where to write it: a folder (tfjs, onnx-train) or a file (onnx)")
     .option("--weights <file>", "weights.safetensors, by the parameters' names or their aliases")
-    .option("--seed <n>", "seed of the initial values", wholeNumber)
+    .option("--seed <n>", "seed of the initial values", seed)
     .option("--probe", "add the variable after every step as an output (onnx)")
     .addOption(new Option("-O, --optimize <level>", "how much to rewrite the tensor graph").choices(["0", "1", "2"]).default("2"))
     .option("--explain-passes", "print what each pass of the optimiser saved, and why")
@@ -58,7 +64,7 @@ export function program(): Command {
     .action(async (expression, options) => (await import("./commands/grad.js")).grad(expression, options));
   withSpec(add("verify [file]", "numeric check of every derivation step"))
     .option("--trials <n>", "random points for each check", wholeNumber)
-    .option("--seed <n>", "seed of the points", wholeNumber)
+    .option("--seed <n>", "seed of the points", seed)
     .option("--log <file>", "write a proof log: rule, before, after, test points and values")
     .option("--check-log <file>", "check a proof log without the calculus; a changed line is refused")
     .option("--force", "overwrite what the compiler did not make")
@@ -67,7 +73,7 @@ export function program(): Command {
     .option("--weights <file>", "weights.safetensors; without it the seeded initial values; several times to compare", collect)
     .option("--data <source>", "mnist, text:FILE, images:DIR, …, random, or a safetensors file of the inputs; else the spec's own")
     .option("--samples <n>", "how many samples", wholeNumber)
-    .option("--seed <n>", "seed of the initial values and of the choice of samples", wholeNumber)
+    .option("--seed <n>", "seed of the initial values and of the choice of samples", seed)
     .option("--report <file>", "write a page with plots; the initial values are plotted beside the weights given")
     .option("--figures <folder>", "write the plots as SVG files, and their numbers as CSV")
     .option("--csv <file>", "write all numbers as a table")
@@ -77,7 +83,7 @@ export function program(): Command {
     .requiredOption("-o, --out <directory>", "where weights and checkpoint go")
     .option("--data <source>", "in place of the spec's own")
     .option("--samples <n>", "how many samples", wholeNumber)
-    .option("--seed <n>", "seed of the choice of samples", wholeNumber)
+    .option("--seed <n>", "seed of the choice of samples", seed)
     .action(async (file, options) => (await import("./commands/construct.js")).construct(file, options));
   withSpec(add("diff <a> <b>", "are two specs one network: the same, the same up to a lemma, or different by a term; exit 1 if different"))
     .action(async (a, b, options) => (await import("./commands/diff.js")).diff(a, b, options));

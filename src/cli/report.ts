@@ -27,6 +27,11 @@ interface Ending {
 const told = (message: string): object => ({ severity: "error", message });
 const words = (code: number, message: string): Ending => ({ code, show: () => say(`error: ${message}`), diagnostics: [told(message)] });
 
+/** A spec's sizes may be larger than memory; an array of a senseless length is a defect of ours. */
+function isBeyondMemory(error: unknown): error is RangeError {
+  const [, length] = error instanceof RangeError ? /^(?:Array buffer allocation failed|Invalid (?:typed )?array length: (\d+))$/.exec(error.message) ?? ["", "0"] : ["", "0"];
+  return length === undefined || Number(length) > 2 ** 30;
+}
 function endingOf(error: unknown): Ending {
   // Commander has said it already, and the help with it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? { code: 0, show: () => {} } : { code: 2, show: () => {}, diagnostics: [told(error.message.replace(/^error: /, ""))] };
@@ -38,6 +43,7 @@ function endingOf(error: unknown): Ending {
       diagnostics: [...diagnostics.map((d) => toJson(d, sources)), ...others.map((o) => told(o.message))],
     };
   }
+  if (isBeyondMemory(error)) return words(1, `this needs more memory than there is (${error.message}); make the sizes smaller, in the spec or with --set`);
   if (error instanceof UsageFault) return words(2, error.message);
   if (error instanceof UserFault || (error instanceof Error && error.name === "DataError")) return words(1, error.message);
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);

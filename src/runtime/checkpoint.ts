@@ -1,7 +1,8 @@
 /** Checkpoints: one file each for the last and the best state, replaced whole, checked when read. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { auditHeader } from "./audit.js";
 import { type HostTensor, type ModelDescription, type NetworkIdentity, own, type TensorMap, valueFault } from "./contract.js";
 import { DataError, readMetadata, readSafetensors, writeSafetensors } from "./safetensors.js";
 
@@ -36,17 +37,43 @@ export interface Checkpoint {
 }
 /** What a run writes into its folder. */
 export const runFiles = { last: "last.safetensors", best: "best.safetensors", log: "log.csv", audit: "audit.csv" } as const;
+/** What the rows of a run begin with; names of metrics follow in the log. */
+export const rowHeaders = { log: "step,epoch,loss,learning_rate,seconds,validation_loss", audit: auditHeader } as const;
+export const rowsFile = (folder: string, which: keyof typeof rowHeaders): string => join(folder, runFiles[which]);
+/** Undefined where there is no such file. */
+function isOurs(folder: string, which: keyof typeof rowHeaders): boolean | undefined {
+  const file = rowsFile(folder, which);
+  return existsSync(file) ? readFileSync(file, "utf8").startsWith(rowHeaders[which]) : undefined;
+}
+export const hasRows = (folder: string, which: keyof typeof rowHeaders): boolean => isOurs(folder, which) === true;
+/** Before a run writes into its folder: a file of another hand is not written over. */
+export function checkRows(folder: string, which: keyof typeof rowHeaders): void {
+  if (isOurs(folder, which) === false) throw new DataError(`${rowsFile(folder, which)} is not of a run: it does not begin with ${rowHeaders[which].trimEnd()}. Nothing was written; move it, or name another folder with --out`);
+}
 const fileOf = (folder: string, which: "last" | "best"): string => join(folder, runFiles[which]);
 /** Over the progress too: a flipped digit of the step would otherwise resume another run without a word. */
 const digest = (tensors: TensorMap, progress: string): string =>
   createHash("sha256").update(writeSafetensors(tensors)).update("\0").update(progress).digest("hex");
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 
+/** Folders on the way to one, and it: where that fails, the reason is the first one's that is missing. */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // On a read-only disk Node says that there is no such folder, not why it could not make it.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    let missing = resolve(folder);
+    while (!existsSync(dirname(missing))) missing = dirname(missing);
+    mkdirSync(missing);
+    mkdirSync(folder, { recursive: true });
+  }
+}
 /** Written beside its place, forced to disk, then put in place: a killed run leaves the old or the new file, never half of one. */
 export function writeAtomically(file: string, bytes: Uint8Array): void {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const handle = openSync(temporary, "w");
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);
@@ -118,17 +145,29 @@ export function checkValues(model: ModelDescription, values: TensorMap, source: 
   const unused = Object.keys(values).filter((name) => !model.parameters.some((p) => p.name === name));
   if (unused.length > 0) say?.(`warning: ${source} has tensors that nothing uses: ${unused.join(", ")}`);
 }
-/** The last state; where it cannot be read, the best one, with a word. */
-export function loadCheckpoint(folder: string, owner: Owner, say: (text: string) => void): Checkpoint {
-  const [last, best] = [fileOf(folder, "last"), fileOf(folder, "best")];
-  if (!existsSync(last) && !existsSync(best)) throw new DataError(`there is no checkpoint in ${folder}`);
+type Say = (text: string) => void;
+/** One state; where it cannot be read, the other, with a word. */
+function loadEither(first: string, second: string, owner: Owner, say: Say): Checkpoint {
   try {
-    return readCheckpoint(last, owner);
+    return readCheckpoint(first, owner);
   } catch (error) {
-    if (!existsSync(best) || error instanceof ForeignCheckpoint) throw error;
-    say(`${error instanceof Error ? error.message : String(error)}; going on from ${best}`);
-    return readCheckpoint(best, owner);
+    if (!existsSync(second) || error instanceof ForeignCheckpoint) throw error;
+    say(`${error instanceof Error ? error.message : String(error)}; going on from ${second}`);
+    return readCheckpoint(second, owner);
   }
+}
+/** The last state, else the best one. */
+export function loadCheckpoint(folder: string, owner: Owner, say: Say): Checkpoint {
+  if (!hasCheckpoint(folder)) {
+    const aside = hasCheckpoint(join(folder, earlier)) ? `; the run that was set aside is in ${join(folder, earlier)}` : "";
+    throw new DataError(`there is no checkpoint in ${folder}: train or construct the network first, or name the folder of its run with --out, or a file of weights with --weights${aside}`);
+  }
+  return loadEither(fileOf(folder, "last"), fileOf(folder, "best"), owner, say);
+}
+/** The best state, else the last one: a run may not have been evaluated yet. */
+export function loadBest(folder: string, owner: Owner, say: Say): Checkpoint {
+  const best = fileOf(folder, "best");
+  return existsSync(best) ? loadEither(best, fileOf(folder, "last"), owner, say) : loadCheckpoint(folder, owner, say);
 }
 export const hasCheckpoint = (folder: string): boolean => (["last", "best"] as const).some((which) => existsSync(fileOf(folder, which)));
 /** What a killed run was writing when it died. */
@@ -136,18 +175,32 @@ export function removeUnfinished(folder: string): void {
   const unfinished = new RegExp(`^(${Object.values(runFiles).map((name) => name.replaceAll(".", "\\.")).join("|")})\\.\\d+\\.tmp$`);
   for (const name of readdirSync(folder)) if (unfinished.test(name)) rmSync(join(folder, name), { force: true });
 }
-export function loadBest(folder: string, owner: Owner): Checkpoint | undefined {
-  const file = fileOf(folder, "best");
-  return existsSync(file) ? readCheckpoint(file, owner) : undefined;
+/** Where a run is that a new one took the place of, and where it is gathered until all of it is there. */
+const [earlier, gathering] = ["earlier", "earlier.unfinished"] as const;
+/** From wherever a run was killed in it, done again it ends the same: nothing of a run is removed before all of it stands together. */
+function gather(folder: string): string {
+  const [place, whole] = [join(folder, earlier), join(folder, gathering)];
+  const before = lstatSync(place, { throwIfNoEntry: false });
+  if (before && !before.isDirectory()) throw new DataError(`${place} is no folder, and the run that stands in ${folder} goes there; nothing was written. Move it, or name another folder with --out`);
+  mkdirSync(whole, { recursive: true });
+  const move = (from: string, names: readonly string[]): void => names.forEach((name) => renameSync(join(from, name), join(whole, name)));
+  const rows = (["log", "audit"] as const).filter((which) => hasRows(folder, which));
+  move(folder, (["last", "best", ...rows] as const).map((which) => runFiles[which]).filter((name) => existsSync(join(folder, name))));
+  const ours: readonly string[] = Object.values(runFiles);
+  if (before) move(place, readdirSync(place).filter((name) => !ours.includes(name)));
+  rmSync(place, { recursive: true, force: true });
+  renameSync(whole, place);
+  return place;
 }
 /** Puts the run that stands in a folder into its subfolder `earlier`, whole, in place of one that is there already; undefined where no state stands. */
-export function setAside(folder: string): string | undefined {
-  if (!hasCheckpoint(folder)) return undefined;
-  const earlier = join(folder, "earlier");
-  mkdirSync(earlier, { recursive: true });
-  for (const name of Object.values(runFiles)) {
-    rmSync(join(earlier, name), { force: true, recursive: true });
-    if (existsSync(join(folder, name))) renameSync(join(folder, name), join(earlier, name));
+export const setAside = (folder: string): string | undefined => (hasCheckpoint(folder) ? gather(folder) : undefined);
+/** A run may have been killed while it set another aside. */
+export function finishSettingAside(folder: string): void {
+  if (!existsSync(join(folder, gathering))) return;
+  try {
+    gather(folder);
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw new DataError(`cannot put the run in ${join(folder, gathering)} into ${join(folder, earlier)}, as a run that was killed had begun to: ${codeOf(error)}`);
   }
-  return earlier;
 }

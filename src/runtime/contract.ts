@@ -136,6 +136,7 @@ export interface ModelDescription {
   readonly preset?: string;
   /** Dims, consts and lets that are numbers, after presets and settings: with the spec's text and the preset, what makes the network this one. */
   readonly constants: Readonly<Record<string, number>>;
+  /** Of a run that names none: the spec's, unless the network was built with another. Fixed parameters keep to the spec's. */
   readonly seed: number;
   readonly inputs: readonly WireTensor[];
   readonly targets: readonly WireTensor[];

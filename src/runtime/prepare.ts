@@ -1,7 +1,7 @@
 /** What happens to a batch before the network sees it: augmentation, inputs that training draws by itself. */
 import type { Batch, HostTensor, ModelDescription, PlainCall } from "./contract.js";
 import { option } from "./data/dataset.js";
-import type { Random } from "./random.js";
+import { Random } from "./random.js";
 import { DataError } from "./safetensors.js";
 
 type Augmentation = (image: HostTensor, call: PlainCall, random: Random | undefined) => HostTensor;
@@ -70,8 +70,18 @@ const feeds: Readonly<Record<string, Feed>> = {
   },
 };
 
-/** `training`: the stream that augmentation draws from; `fed`: the stream of drawn inputs (a fixed one in evaluation). */
-export function prepare(batch: Batch, model: ModelDescription, training: Random | undefined, fed: Random): Batch {
+/** Where the input of this name draws from. */
+export type FeedStreams = (input: string) => Random;
+/**
+ * A stream for each drawn input: what a sample is given depends neither on how samples are batched nor on the inputs beside it. The first has the
+ * plain name, as when there was one stream for all: numbers of networks with one drawn input stand.
+ */
+export function feedStreams(model: ModelDescription, seed: number): FeedStreams {
+  const streams = new Map((model.training?.feed ?? []).map(({ input }, i) => [input, Random.named(seed, i === 0 ? "feed" : `feed ${input}`)]));
+  return (input) => streams.get(input) as Random;
+}
+/** `training`: the stream that augmentation draws from; `fed`: those of drawn inputs (fixed ones in evaluation). */
+export function prepare(batch: Batch, model: ModelDescription, training: Random | undefined, fed: FeedStreams): Batch {
   const program = model.training;
   const result: Record<string, HostTensor> = Object.assign(Object.create(null), batch);
   for (const call of program?.augment ?? []) {
@@ -89,7 +99,7 @@ export function prepare(batch: Batch, model: ModelDescription, training: Random 
     const row = Object.hasOwn(feeds, source.name) ? feeds[source.name] : undefined;
     if (!row) throw new DataError(`feed ${input}: there is no way ${source.name}; there are ${Object.keys(feeds).join(", ")}`);
     const sizes = shape as readonly number[];
-    result[input] = { shape: [count, ...sizes], data: row(source, input, count, sizes.reduce((a, b) => a * b, 1), fed) };
+    result[input] = { shape: [count, ...sizes], data: row(source, input, count, sizes.reduce((a, b) => a * b, 1), fed(input)) };
   }
   return result;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { ArgumentFault, HelpWanted, parseArguments, type ProgramOptions } from "./arguments.js";
-import { checkValues, type Checkpoint, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
+import { checkValues, type Checkpoint, finishSettingAside, hasCheckpoint, loadBest, loadCheckpoint, writeAtomically } from "./checkpoint.js";
 import type { ModelDescription, TrainingEngine } from "./contract.js";
 import { loadData } from "./data/load.js";
 import type { DataSet } from "./data/dataset.js";
@@ -36,6 +36,19 @@ function stoppable(io: Console): Console {
   });
   return { ...io, interrupted: () => stop };
 }
+/**
+ * Readers may go away (`| head`): what is said to them is lost, and the work goes on. Where results cannot be written for another reason, the exit
+ * code says so. Gives whether standard output is still read.
+ */
+function forgivingStreams(): () => boolean {
+  let read = true;
+  process.stderr.on("error", () => undefined);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    read = false;
+    if (error.code !== "EPIPE") process.exitCode = 1;
+  });
+  return () => read;
+}
 /** Data as the network that holds these values sees them: made from its own fixed parameters, in its own characters. */
 export async function dataOf(pack: Package, options: ProgramOptions, io: Console, held?: Held): Promise<DataSet> {
   const call = options.data ?? pack.model.training?.data;
@@ -64,7 +77,7 @@ function fromCheckpoint(pack: Package, { parameters, progress: { vocabulary } }:
 export function trained(pack: Package, options: ProgramOptions, io: Console): Held {
   if (options.weights !== undefined) return fromFile(pack, options.weights, io);
   if (pack.weights !== undefined && !hasCheckpoint(options.out)) return fromFile(pack, pack.weights, io);
-  return fromCheckpoint(pack, loadBest(options.out, pack.model) ?? loadCheckpoint(options.out, pack.model, io.say), options);
+  return fromCheckpoint(pack, loadBest(options.out, pack.model, io.say), options);
 }
 async function runTrain(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
   const file = options.weights ?? pack.weights;
@@ -93,7 +106,7 @@ async function runExport(pack: Package, options: ProgramOptions, io: Console): P
   process.stdout.write(`${JSON.stringify({ weights: file })}\n`);
 }
 /** Text goes to stdout as it is written. */
-async function runSample(pack: Package, options: ProgramOptions, io: Console): Promise<void> {
+async function runSample(pack: Package, options: ProgramOptions, io: Console, isRead: () => boolean): Promise<void> {
   const held = trained(pack, options, io);
   const vocabulary = languageOf(pack.model)?.symbols === 256 ? undefined : held.vocabulary ?? (await dataOf(pack, options, io, held)).vocabulary;
   const engine = await pack.createEngine(options);
@@ -101,8 +114,11 @@ async function runSample(pack: Package, options: ProgramOptions, io: Console): P
   const prompt = options.prompt ?? "\n";
   const bytes = new TextDecoder("utf-8");
   process.stdout.write(prompt);
-  await sample(engine, pack.model, encode(prompt, vocabulary), { prompt, length: options.length ?? 300, temperature: options.temperature ?? 0.8 }, Random.named(options.seed ?? 1, "sample"),
-    (token) => process.stdout.write(vocabulary ? decode([token], vocabulary) : bytes.decode(Uint8Array.of(token), { stream: true })));
+  const wanted = { prompt, length: options.length ?? 300, temperature: options.temperature ?? 0.8, ...(vocabulary ? { known: vocabulary.length } : {}) };
+  await sample(engine, pack.model, encode(prompt, vocabulary), wanted, Random.named(options.seed ?? 1, "sample"), (token) => {
+    process.stdout.write(vocabulary ? decode([token], vocabulary) : bytes.decode(Uint8Array.of(token), { stream: true }));
+    return isRead();
+  });
   process.stdout.write("\n");
   engine.dispose();
 }
@@ -110,9 +126,12 @@ const programs = { train: runTrain, evaluate: runEvaluate, export: runExport, sa
 
 /** Runs one program; gives the exit code. */
 export async function main(which: keyof typeof programs, pack: Package, argv: readonly string[]): Promise<number> {
+  const isRead = forgivingStreams();
   try {
-    await programs[which](pack, parseArguments(argv), terminal());
-    return 0;
+    const options = parseArguments(argv);
+    finishSettingAside(options.out);
+    await programs[which](pack, options, terminal(), isRead);
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof HelpWanted) { process.stdout.write(`${error.message}\n`); return 0; }
     if (error instanceof ArgumentFault) { process.stderr.write(`${error.message}\n`); return 2; }

@@ -1,6 +1,9 @@
 /** Seeded random numbers, the same on every machine, and the initial values of parameters. */
 import type { HostTensor, Init, ModelDescription, ParameterDescription, TensorMap } from "./contract.js";
+import { DataError } from "./safetensors.js";
 
+/** A stream takes 32 bits of a seed: a larger one would be the same run as a smaller one. */
+export const largestSeed = 2 ** 32 - 1;
 /** sfc32. A stream is named, so that adding one does not move the others. */
 export class Random {
   private constructor(private a: number, private b: number, private c: number, private counter: number) {}
@@ -107,11 +110,14 @@ function fill(init: Init, shape: readonly number[], size: number, random: Random
     case "file": return undefined;
   }
 }
+/** Entries of one parameter: as float32 2^32 bytes, the largest buffer of Node 20, and all that WebAssembly can address. */
+export const largestParameter = 2 ** 30;
 /** Each parameter draws from a stream of its own name. Those that come from a file are left out. */
 export function initialise(parameters: readonly ParameterDescription[], seed: number, fixedSeed = seed): TensorMap {
   const result: Record<string, HostTensor> = Object.create(null);
   for (const p of parameters) {
     const size = p.shape.reduce((a, b) => a * b, 1);
+    if (size > largestParameter) throw new DataError(`parameter ${p.name} [${p.shape.join(", ")}] has ${size} entries, and one of more than ${largestParameter} fits no array`);
     const data = fill(p.init, p.shape, size, Random.named(p.trainable ? seed : fixedSeed, p.name));
     if (data) result[p.name] = { shape: p.shape, data };
   }

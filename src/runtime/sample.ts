@@ -1,4 +1,5 @@
 /** Writing text with a trained language model, symbol by symbol. */
+import { setImmediate as turn } from "node:timers/promises";
 import type { HostTensor, ModelDescription, TrainingEngine, WireTensor } from "./contract.js";
 import type { Random } from "./random.js";
 import { DataError } from "./safetensors.js";
@@ -9,6 +10,8 @@ export interface SampleOptions {
   readonly length: number;
   /** 0: always the likeliest; 1: as the model says. */
   readonly temperature: number;
+  /** How many symbols stand for something, where that is fewer than the network has: the others are not written. */
+  readonly known?: number;
 }
 interface Language {
   readonly input: WireTensor;
@@ -56,8 +59,8 @@ function rest(model: ModelDescription, input: string): Record<string, HostTensor
     return [w.name, { shape, data: w.kind === "real" ? new Float32Array(size) : new Int32Array(size) }];
   }));
 }
-/** The prompt's tokens and those written after it. What has left the window is forgotten. */
-export async function sample(engine: TrainingEngine, model: ModelDescription, prompt: readonly number[], options: SampleOptions, random: Random, each?: (token: number) => void): Promise<readonly number[]> {
+/** The prompt's tokens and those written after it. What has left the window is forgotten. `each` hears a token and says whether to go on. */
+export async function sample(engine: TrainingEngine, model: ModelDescription, prompt: readonly number[], options: SampleOptions, random: Random, each?: (token: number) => boolean): Promise<readonly number[]> {
   const language = languageOf(model);
   if (!language) throw new DataError(`network ${model.name} writes no text: it needs a token input and an output with a score for each symbol at each place`);
   if (prompt.length === 0) throw new DataError("an empty prompt: give at least one symbol");
@@ -70,9 +73,10 @@ export async function sample(engine: TrainingEngine, model: ModelDescription, pr
     data.set(window);
     const { outputs } = await engine.evaluate({ ...others, [input.name]: { shape: [1, context], data } });
     const at = (window.length - 1) * symbols;
-    const token = draw((outputs[output] as HostTensor).data.subarray(at, at + symbols), options.temperature, random);
+    const token = draw((outputs[output] as HostTensor).data.subarray(at, at + Math.min(symbols, options.known ?? symbols)), options.temperature, random);
     tokens.push(token);
-    each?.(token);
+    if (each?.(token) === false) break;
+    await turn();
   }
   return tokens;
 }

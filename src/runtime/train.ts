@@ -1,14 +1,14 @@
 /** The training loop: one for every engine. */
 import { audit, auditHeader, auditLines, unaudited } from "./audit.js";
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 // An engine that computes in this thread settles its promises at once: a signal or a timer comes through only where it is given a turn.
 import { setImmediate as turn } from "node:timers/promises";
-import { checkValues, identityOf, loadCheckpoint, removeUnfinished, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
+import { checkRows, checkValues, finishSettingAside, hasRows, identityOf, loadCheckpoint, makeFolder, removeUnfinished, rowHeaders, rowsFile, runFiles, saveCheckpoint, setAside, writeAtomically, type Progress } from "./checkpoint.js";
 import { type Batch, isNeeded, type ModelDescription, own, type TensorMap, type TrainingEngine } from "./contract.js";
 import type { DataSet, Split } from "./data/dataset.js";
 import { addBatch, createMetrics } from "./metrics.js";
-import { prepare } from "./prepare.js";
+import { feedStreams, prepare } from "./prepare.js";
 import { Random, startingValues } from "./random.js";
 import { DataError } from "./safetensors.js";
 import { learningRate } from "./schedule.js";
@@ -53,7 +53,7 @@ const nothing: Evaluation = { loss: undefined, metrics: {} };
 /** Loss and metrics over a split; batches need not be of one size. */
 export async function evaluate(engine: TrainingEngine, model: ModelDescription, split: Split, batchSize: number, each?: (batch: Batch, outputs: TensorMap) => void): Promise<Evaluation> {
   const metrics = createMetrics(model.training?.metrics ?? []);
-  const fed = Random.named(evaluationSeed, "feed");
+  const fed = feedStreams(model, evaluationSeed);
   let [total, count] = [0, 0];
   for (let start = 0; start < split.size; start += batchSize) {
     const indices = Array.from({ length: Math.min(batchSize, split.size - start) }, (_, i) => start + i);
@@ -84,15 +84,15 @@ function beginRows(file: string, header: string, keep: (cells: readonly string[]
   const rows = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(1, -1) : [];
   writeAtomically(file, Buffer.from([header.trimEnd(), ...rows.filter((r) => keep(r.split(","))), ""].join("\n")));
 }
-const isOurs = (file: string, header: string): boolean => existsSync(file) && readFileSync(file, "utf8").startsWith(header);
 /** Before anything is written or computed: what is missing would be noticed in the midst of the first step, or of the last evaluation. */
 export function checkFilled(model: ModelDescription, data: DataSet, audits = false): void {
-  const batch = prepare(data.train.batch([0]), model, undefined, Random.named(evaluationSeed, "feed"));
+  const batch = prepare(data.train.batch([0]), model, undefined, feedStreams(model, evaluationSeed));
   const empty = [...model.inputs, ...model.targets].filter((w) => isNeeded(w, false)).map((w) => w.name).filter((name) => !own(batch, name));
   if (empty.length > 0) throw new DataError(`data ${data.name} has nothing for ${empty.join(", ")}: name other data, or draw an input with feed in the train block`);
   const unmeasured = audits ? unaudited(model, batch) : [];
   if (unmeasured.length > 0) throw new DataError(`--audit reads ${unmeasured.join(", ")}, and data ${data.name} has nothing for it: name other data, or train without --audit`);
 }
+const showNames = (names: readonly string[]): string => `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
 const unfinite = (values: TensorMap): readonly string[] => Object.entries(values).filter(([, t]) => t.data.some((x) => !Number.isFinite(x))).map(([name]) => name);
 
 export async function train(engine: TrainingEngine, model: ModelDescription, data: DataSet, options: TrainOptions, io: Console): Promise<Summary> {
@@ -102,7 +102,7 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const learned = model.parameters.filter((p) => p.trainable);
   if (learned.length === 0) io.say("warning: the network has no learned parameter; nothing will change");
   const batchSize = options.batchSize ?? program.batch;
-  const seed = options.seed ?? program.seed;
+  const seed = options.seed ?? model.seed;
   const rate = options.learningRate ?? program.optimizer.rate;
   if (batchSize < 1) throw new DataError(`a batch of ${batchSize} samples is none`);
   const perEpoch = Math.floor(data.train.size / batchSize);
@@ -110,12 +110,16 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const total = options.steps ?? (options.epochs !== undefined ? options.epochs * perEpoch : program.steps ?? (program.epochs ?? 1) * perEpoch);
   const ascending = createMetrics(program.metrics)[0]?.ascending ?? false;
   checkFilled(model, data, options.auditEvery !== undefined);
-  const [log, auditFile] = [join(options.out, runFiles.log), join(options.out, runFiles.audit)];
+  const [log, auditFile] = [rowsFile(options.out, "log"), rowsFile(options.out, "audit")];
+  onDisk(log, () => checkRows(options.out, "log"));
+  if (options.auditEvery !== undefined) onDisk(auditFile, () => checkRows(options.out, "audit"));
+  finishSettingAside(options.out);
 
   let progress: Progress = {
     step: 0, epoch: 0, position: 0, epochRandom: Random.named(seed, "order").state(), random: Random.named(seed, "augment").state(),
     best: undefined, loss: undefined, evaluated: 0, specHash: model.specHash, network: identityOf(model), seed, batch: batchSize, ...(data.vocabulary ? { vocabulary: data.vocabulary } : {}),
   };
+  let advice = "A smaller learning rate, or clip in the optimizer, may help";
   if (options.resume) {
     const found = loadCheckpoint(options.out, model, io.say);
     if (found.progress.batch !== batchSize || found.progress.seed !== seed) throw new DataError(`the run in ${options.out} had batch ${found.progress.batch} and seed ${found.progress.seed}; resume it with the same`);
@@ -130,16 +134,18 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     const missing = model.parameters.filter((p) => !Object.hasOwn(initial, p.name)).map((p) => p.name);
     if (missing.length > 0) throw new DataError(`these parameters must come from a file of weights: ${missing.join(", ")}`);
     if (options.weights) checkValues(model, options.weights, "the file of weights", io.say);
+    const spoilt = unfinite(initial);
+    if (spoilt.length > 0) advice = `The run began with values that are not finite, in ${showNames(spoilt)}: start from other weights`;
     await engine.setParameters(initial);
   }
   onDisk(options.out, () => {
-    mkdirSync(options.out, { recursive: true });
+    makeFolder(options.out);
     removeUnfinished(options.out);
     const earlier = options.resume ? undefined : setAside(options.out);
     if (earlier !== undefined) io.say(`the run that stood in ${options.out} is now in ${earlier}`);
   });
   // A row without a learning rate is of an evaluation.
-  onDisk(log, () => beginRows(log, `step,epoch,loss,learning_rate,seconds,${["validation_loss", ...createMetrics(program.metrics).map((m) => m.name)].join(",")}`,
+  onDisk(log, () => beginRows(log, [rowHeaders.log, ...createMetrics(program.metrics).map((m) => m.name)].join(","),
     ([step, , , rate]) => options.resume === true && Number(step) <= (rate === "" ? progress.evaluated : progress.step)));
   io.say(`${model.name} on ${engine.description}: ${learned.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US")} learned parameters, ${data.train.size} samples of ${data.name}, ${total} steps of ${batchSize}`);
 
@@ -156,19 +162,21 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
   const keepState = async (): Promise<string> => {
     const spoilt = unfinite(await engine.parameters());
     if (spoilt.length === 0 && unfinite(await engine.optimizerState()).length === 0) return `the state before it is in ${await save("last")}`;
-    return `${spoilt.length > 0 ? `not finite are ${spoilt.slice(0, 4).join(", ")}${spoilt.length > 4 ? ` and ${spoilt.length - 4} more` : ""}; ` : ""}${existsSync(join(options.out, runFiles.last)) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
+    return `${spoilt.length > 0 ? `not finite are ${showNames(spoilt)}; ` : ""}${existsSync(join(options.out, runFiles.last)) ? `the last checkpoint in ${options.out} is the last good state` : "no state was saved before"}`;
   };
 
   // Always of the same samples, so that the numbers of different steps can be compared.
   const audited = options.auditEvery === undefined ? undefined
-    : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, Random.named(evaluationSeed, "feed"));
-  onDisk(auditFile, () => (audited || isOurs(auditFile, auditHeader)) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
+    : prepare(data.test.batch(Array.from({ length: Math.min(batchSize, data.test.size) }, (_, i) => Math.floor((i * data.test.size) / Math.min(batchSize, data.test.size)))), model, undefined, feedStreams(model, evaluationSeed));
+  onDisk(auditFile, () => (audited || hasRows(options.out, "audit")) && beginRows(auditFile, auditHeader, ([step]) => options.resume === true && progress.step > 0 && Number(step) <= progress.step));
   const writeAudit = async (step: number): Promise<void> => {
     if (!audited) return;
     const lines = auditLines(step, await audit(engine, audited));
     onDisk(auditFile, () => appendFileSync(auditFile, lines));
   };
   if (progress.step === 0) await writeAudit(0);
+  // A run of no steps has a state too: where it begins.
+  if (total === 0 && !options.resume) await save("last");
 
   // A run may have been stopped between its last step and the evaluation after it.
   while (progress.step < total || progress.evaluated < progress.step) {
@@ -178,13 +186,13 @@ export async function train(engine: TrainingEngine, model: ModelDescription, dat
     while (progress.position < perEpoch && progress.step < total) {
       const step = progress.step + 1;
       const indices = order.slice(progress.position * batchSize, (progress.position + 1) * batchSize);
-      const batch = prepare(data.train.batch(indices, random), model, random, random);
+      const batch = prepare(data.train.batch(indices, random), model, random, () => random);
       const now = learningRate(program.schedule, rate, step, total, perEpoch);
       const { loss, gradientNorm } = await engine.trainStep(batch, { learningRate: now, step, seed: random.integer(2 ** 31) });
       if (!Number.isFinite(loss) || (gradientNorm !== undefined && !Number.isFinite(gradientNorm))) {
         const where = await engine.locate?.(batch);
         const kept = await keepState();
-        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. A smaller learning rate, or clip in the optimizer, may help`);
+        throw new DataError(`the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite at step ${step} (epoch ${progress.epoch + 1}, batch ${progress.position + 1}, samples ${indices.slice(0, 4).join(", ")}…)${where === undefined ? "" : `, first in ${where}`}; ${kept}. ${advice}`);
       }
       const running = progress.loss === undefined ? loss : 0.95 * progress.loss + 0.05 * loss;
       progress = { ...progress, step, position: progress.position + 1, random: random.state(), loss: running };

@@ -1,11 +1,12 @@
 /** One network: its declarations from top to bottom. */
 import { at, Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
-import { type Dim, dimEquals, dimSymbol, isOne, one } from "../expression/dim.js";
+import { type Dim, dimEquals, dimSymbol, dimSymbols, isOne, one } from "../expression/dim.js";
 import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, substitute, symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue } from "../numeric/matrix.js";
+import { largestParameter } from "../runtime/random.js";
 import type {
   TypedConst, TypedIndex, TypedInit, TypedInput, TypedLayer, TypedLet, TypedNetwork, TypedParam, TypedStatement, TypedTrain, TypedValue, TypedVariable,
 } from "./program.js";
@@ -30,6 +31,7 @@ export interface NetworkOptions {
 }
 const mostCopies = 10_000;
 const mostEntries = 2 ** 40;
+const showCount = (n: number): string => n.toLocaleString("en-US", { maximumSignificantDigits: 15 });
 
 /** Elaborates until no shape solves another dim. Faults go to the reporter once. */
 export function elaborateNetwork(network: NetworkDeclaration, options: NetworkOptions, reporter: Reporter): TypedNetwork | undefined {
@@ -106,10 +108,24 @@ class NetworkElaborator {
   }
   /** A hostile size must not reach an allocation. */
   private checkSize(statements: readonly TypedStatement[]): void {
-    const entries = (p: TypedParam): number => p.shape.reduce((n, d) => n * (this.dims.valueOf(d) ?? 1), p.index === undefined ? 1 : (this.indices.find((i) => i.name === p.index)?.count ?? 1));
     const layers = statements.filter((s): s is TypedLayer => s.kind === "layer");
-    const total = this.root.params.reduce((n, p) => n + entries(p), 0) + layers.reduce((n, l) => n + l.params.reduce((m, p) => m + entries(p) * (p.shared ? 1 : l.repeat), 0), 0);
-    if (total > mostEntries) this.reporter.report(dimFault({ problem: `the network has ${total.toExponential(1)} parameters, more than can be compiled`, hint: "make its dims smaller" }, at(this.network.name.span)));
+    const params = [...this.root.params.map((param) => ({ param, copies: 1 })), ...layers.flatMap((l) => l.params.map((param) => ({ param, copies: param.shared ? 1 : l.repeat })))];
+    const sized = params.map(({ param, copies }) => {
+      const sizes = [...(param.index === undefined ? [] : [this.indices.find((i) => i.name === param.index)?.count ?? 1]), ...param.shape.slice(0, param.rank).map((d) => this.dims.valueOf(d) ?? 1)];
+      return { param, copies, sizes, entries: sizes.reduce((a, b) => a * b, 1) };
+    });
+    const large = sized.filter((p) => p.entries > largestParameter);
+    const told = new Set<string | undefined>();
+    for (const { param, sizes, entries } of large) {
+      const [most] = param.shape.flatMap((d) => [...dimSymbols(d)]).map((name) => ({ name, value: this.dims.numberOf(name) ?? 0 })).sort((a, b) => b.value - a.value);
+      // A size is one mistake, however many parameters have it.
+      if (told.has(most?.name)) continue;
+      told.add(most?.name);
+      const problem = `parameter ${param.name} is ${sizes.join(" × ")}, ${showCount(entries)} entries; no more than ${showCount(largestParameter)} can be held`;
+      this.reporter.report(dimFault({ problem, hint: most ? `${most.name} is ${most.value}; make it smaller, or --set ${most.name}=…` : "make it smaller" }, at(param.span)));
+    }
+    const total = sized.reduce((n, p) => n + p.entries * p.copies, 0);
+    if (large.length === 0 && total > mostEntries) this.reporter.report(dimFault({ problem: `the network has ${showCount(total)} parameters, more than can be compiled`, hint: "make its dims smaller" }, at(this.network.name.span)));
   }
 
   // -------------------------------------------------------------- presets

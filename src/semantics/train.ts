@@ -3,6 +3,7 @@ import { at } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Expr, isScalar } from "../expression/expr.js";
 import type { Duration, OptimizerProgram, PlainCall, PlainValue, ScheduleStage, TrainingProgram } from "../runtime/contract.js";
+import { largestSeed } from "../runtime/random.js";
 import type { TypedTrain } from "./program.js";
 import type { Expression, TrainClause, TrainDeclaration } from "../syntax/ast.js";
 import { trainFault } from "./diagnostics.js";
@@ -165,10 +166,10 @@ class TrainReader {
     const n = this.number(e, "a length");
     return n === undefined ? undefined : { value: n, unit: "epochs" };
   }
-  whole(e: Expression | undefined, clause: TrainClause, least: number): number | undefined {
+  whole(e: Expression | undefined, clause: TrainClause, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
     const n = e && this.number(e, clause.keyword.name);
     if (n === undefined) return e ? undefined : this.fault(`${clause.keyword.name} needs a number`, clause.span);
-    return Number.isSafeInteger(n) && n >= least ? n : this.fault(`${clause.keyword.name} must be a whole number from ${least}`, (e as Expression).span);
+    return Number.isSafeInteger(n) && n >= least && n <= most ? n : this.fault(`${clause.keyword.name} must be a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`, (e as Expression).span);
   }
 }
 
@@ -227,7 +228,7 @@ export function elaborateTrain(train: TrainDeclaration, context: Context, names:
       case "rate": for (const v of clause.values) { const s = reader.stage(v); if (s) schedule.push(s); } break;
       case "construct": construct = true; break;
       default: {
-        const n = reader.whole(first, clause, name === "seed" ? 0 : 1);
+        const n = name === "seed" ? reader.whole(first, clause, 0, largestSeed) : reader.whole(first, clause, 1);
         if (n !== undefined) numbers[name] = n;
       }
     }

@@ -24,6 +24,15 @@ function files(all: Readonly<Record<string, string | Uint8Array>>): (name: strin
   return (name) => join(folder, name);
 }
 
+describe("a proof log of a spec without steps", () => {
+  it("is written and taken, and says that there is nothing to check", async () => {
+    const place = files({ "good.srr": good });
+    for (const words of [["verify", place("good.srr"), "--log", place("log.json")], ["verify", "--check-log", place("log.json")]]) {
+      const ran = await command(...words);
+      expect([ran.code, ran.err]).toEqual([0, `${place("log.json")}: the log has no step, so there is nothing to check\n`]);
+    }
+  });
+});
 describe("exit codes", () => {
   it.each<readonly [number, string, readonly string[]]>([
     [0, "a spec that is right", ["check", "GOOD"]],
@@ -52,6 +61,9 @@ describe("exit codes", () => {
     [2, "a setting without a value", ["check", "GOOD", "--set", "d"]],
     [2, "a setting that is no number", ["check", "GOOD", "--set", "d=three"]],
     [2, "a seed that is no whole number", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "1.5"]],
+    [1, "values that no memory holds", ["audit", "GOOD", "--data", "random", "--set", "d=1000000000", "--samples", "1000000"]],
+    [2, "a page that is to be JSON", ["explain", "GOOD", "--format", "html", "--json", "-o", "OUT"]],
+    [2, "a seed beyond 32 bits", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--seed", "4294967297"]],
     [2, "an opset below those that models are written for", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "3"]],
     [2, "an opset above them", ["build", "GOOD", "--target", "onnx", "-o", "OUT", "--opset", "99"]],
     [2, "an opset for a package", ["build", "GOOD", "--target", "tfjs", "-o", "OUT", "--opset", "18"]],

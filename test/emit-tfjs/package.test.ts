@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { build } from "../../src/cli/commands/build.js";
+import type { ModelDescription } from "../../src/runtime/contract.js";
 import { fixedValues, startingValues } from "../../src/runtime/random.js";
 import { loadData } from "../../src/runtime/data/load.js";
 import { writeSafetensors } from "../../src/runtime/safetensors.js";
@@ -55,6 +56,22 @@ describe("generated packages", () => {
     expect(status).toBe(0);
     for (const p of packages) expect(readdirSync(join(folder, "built", p.name, "src"))).toContain("train.js");
   }, 300_000);
+  it("are not called like what they import, which would be looked for in themselves", async () => {
+    const made = async (network: string): Promise<string> => {
+      const out = join(folder, "named");
+      writeFileSync(join(folder, "named.srr"), readFileSync("examples/lista.srr", "utf8").replace(/network \w+/, `network ${network}`));
+      await build(join(folder, "named.srr"), { target: "tfjs", out, set: [], optimize: "0" });
+      return JSON.parse(readFileSync(join(out, "package.json"), "utf8")).name as string;
+    };
+    for (const [network, name] of [["MNIST", "mnist-network"], ["Sharp", "sharp-network"], ["TypeScript", "typescript-network"], ["Lista", "lista"]] as const) expect(await made(network)).toBe(name);
+    rmSync(join(folder, "named"), { recursive: true });
+    rmSync(join(folder, "named.srr"));
+  });
+  it("are packed with what their programs need", () => {
+    const { files } = JSON.parse(readFileSync(join(folder, "crate", "package.json"), "utf8"));
+    expect(files).toEqual(["dist", "!dist/.tsbuildinfo", "tsconfig.json", "README.md", "model.json", "crate.srr", "src", "train.onnx", "evaluate.onnx", "probe.onnx"]);
+    expect(JSON.parse(readFileSync(join(folder, "weighted", "package.json"), "utf8")).files).toContain("start.safetensors");
+  });
   it("hold no eval, and no name of this machine", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((f) => /^[^/]+\/.*\.(ts|json|md|srr)$/.test(f) && !f.startsWith("built"));
     expect(files.length).toBeGreaterThan(60);
@@ -145,15 +162,29 @@ describe("generated packages", () => {
     const made = spawned(words.split(" "), { cwd: join(folder, "crate") });
     expect([made.code, existsSync(join(folder, "crate", "model.onnx"))], made.err).toEqual([0, true]);
   }, 300_000);
+  it("go on where nobody reads what they say, and end in order", () => {
+    const sh = (command: string) => spawnSync("bash", ["-o", "pipefail", "-c", command], { cwd: folder, encoding: "latin1", env: { ...process.env, NODE: process.execPath } });
+    const out = join(folder, "crate", "run-piped");
+    const trained = sh(`"$NODE" crate/dist/train.js --engine ort --steps 4 --batch-size 16 --out ${out} 2>&1 | head -0`);
+    expect([trained.status, trained.stderr]).toEqual([0, ""]);
+    expect(readdirSync(out).sort()).toEqual(["best.safetensors", "last.safetensors", "log.csv"]);
+    const model = JSON.parse(readFileSync(join(folder, "gpt", "model.json"), "utf8")) as ModelDescription;
+    writeFileSync(join(folder, "built", "gpt", "model.json"), JSON.stringify(model));
+    writeFileSync(join(folder, "gpt.safetensors"), writeSafetensors(startingValues(model, 1)));
+    const sampled = sh('"$NODE" built/gpt/src/sample.js --backend cpu --weights gpt.safetensors --prompt abc --length 1000000000 | head -c 20');
+    expect([sampled.status, sampled.stdout.length, sampled.stdout.slice(0, 3)], sampled.stderr).toEqual([0, 20, "abc"]);
+    expect(sampled.stderr).not.toContain("EPIPE");
+  }, 120_000);
   it("show their usage on standard output, refuse a wrong command line with exit code 2, and an engine that they do not have with 1", () => {
     const help = node(["dist/train.js", "--help"], join(folder, "crate"));
     expect([help.status, help.stdout, help.stderr]).toEqual([0, expect.stringContaining("--epochs N"), ""]);
     const wrong = node(["dist/train.js", "--epoch", "3"], join(folder, "crate"));
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/--epochs/);
-    const other = node(["dist/train.js", "--backend", "webgl"], join(folder, "crate"));
-    expect(other.status).toBe(1);
-    expect(other.stderr).toMatch(/node-gpu, node, wasm, cpu/);
+    const none = node(["dist/train.js", "--backend", "webgl"], join(folder, "crate"));
+    expect([none.status, none.stderr]).toEqual([2, "--backend webgl: there are node-gpu, node, wasm, cpu\n"]);
+    const other = node(["dist/train.js", "--backend", "node-gpu"], join(folder, "crate"));
+    expect([other.status, other.stderr]).toEqual([1, expect.stringContaining("backend node-gpu does not work here")]);
   }, 60_000);
 });
 

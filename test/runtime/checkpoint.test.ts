@@ -1,13 +1,31 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
-  type Checkpoint, checkValues, identityOf, loadBest, loadCheckpoint, type Owner, type Progress, removeUnfinished, saveCheckpoint, setAside, writeAtomically,
+  type Checkpoint, checkRows, checkValues, finishSettingAside, identityOf, loadBest, loadCheckpoint, type Owner, type Progress, removeUnfinished, rowHeaders, runFiles, saveCheckpoint, setAside, writeAtomically,
 } from "../../src/runtime/checkpoint.js";
 import { Random } from "../../src/runtime/random.js";
 import { readMetadata, readSafetensors, writeSafetensors } from "../../src/runtime/safetensors.js";
 import { expectDataError, model, temporaryFolder } from "./model.js";
 
+/** The disk, but for this: after so many operations that change a folder the program is killed, in the midst of a removal. */
+const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, readOnly: false }));
+vi.mock("node:fs", async (original) => {
+  const real = await original<typeof import("node:fs")>();
+  const killable = <A extends unknown[], R>(operation: (...args: A) => R, half?: (...args: A) => void) => (...args: A): R => {
+    if (disk.left-- < 1) {
+      half?.(...args);
+      throw new Error("killed");
+    }
+    return operation(...args);
+  };
+  // As Node does on a read-only disk: of a folder whose way is to be made too it says only that it is not there.
+  const makeFolder: typeof real.mkdirSync = (path, options) => {
+    if (!disk.readOnly || real.existsSync(path)) return real.mkdirSync(path, options as { recursive: true });
+    throw Object.assign(new Error("mkdir"), { code: typeof options === "object" && options?.recursive ? "ENOENT" : "EROFS" });
+  };
+  return { ...real, mkdirSync: killable(makeFolder), renameSync: killable(real.renameSync), rmSync: killable(real.rmSync, (path) => real.rmSync(join(String(path), real.readdirSync(path)[0] as string))) };
+});
 const hash = "a".repeat(64);
 const owner: Owner = { specHash: hash, name: "Small", constants: { d: 8, eta: 0.1 } };
 const checkpoint = (step: number): Checkpoint => ({
@@ -24,7 +42,7 @@ describe("a checkpoint", () => {
     saveCheckpoint(folder, "last", checkpoint(3));
     expect(load(folder)).toEqual(checkpoint(3));
     expect(readdirSync(folder)).toEqual(["last.safetensors"]);
-    expect(loadBest(folder, owner)).toBeUndefined();
+    expect(loadBest(folder, owner, () => undefined)).toEqual(checkpoint(3));
   });
   it("has the same bytes, in whatever order its progress was put together", () => {
     const [a, b] = [temporaryFolder(), temporaryFolder()];
@@ -38,7 +56,7 @@ describe("a checkpoint", () => {
     const file = saveCheckpoint(folder, "last", checkpoint(3));
     await expectDataError(() => load(folder, { ...owner, constants: { d: 8, eta: 0.2 } }), file, "another network of this spec: eta is 0.1 there and 0.2 here. Build");
     await expectDataError(() => load(folder, { ...owner, name: "Other", preset: "mnist", constants: { d: 8 } }), "the network is Small there and Other here", "the preset is not set there and mnist here", "eta is 0.1 there and not set here");
-    await expectDataError(() => loadBest(folder, { ...owner, constants: { d: 8, eta: 0.2 } }), "best.safetensors", "eta is 0.1 there");
+    await expectDataError(() => loadBest(folder, { ...owner, constants: { d: 8, eta: 0.2 } }, () => undefined), "best.safetensors", "eta is 0.1 there");
     const { network, loss, evaluated, ...older } = checkpoint(3).progress;
     saveCheckpoint(folder, "last", { ...checkpoint(3), progress: older as Progress });
     expect(load(folder, { ...owner, constants: {} }).progress).toEqual({ ...older, loss: undefined, evaluated: 3 });
@@ -83,9 +101,20 @@ describe("a checkpoint", () => {
     expect(said.join()).toContain("last.safetensors");
     expect(said.join()).toContain("going on from");
   });
+  it("that is damaged though it is the best one leaves the last one, with a word", () => {
+    const folder = temporaryFolder();
+    const file = saveCheckpoint(folder, "best", checkpoint(2));
+    saveCheckpoint(folder, "last", checkpoint(3));
+    const words: string[] = [];
+    const best = (): Checkpoint => loadBest(folder, owner, (t) => words.push(t));
+    expect(best().progress.step).toBe(2);
+    writeFileSync(file, readFileSync(file).subarray(0, 100));
+    expect(best().progress.step).toBe(3);
+    expect(words.join()).toMatch(/best\.safetensors.*going on from .*last\.safetensors/);
+  });
   it("of another spec, of another version, of none, or not there is refused with a word", async () => {
     const folder = temporaryFolder();
-    await expectDataError(() => load(folder), "no checkpoint", folder);
+    await expectDataError(() => load(folder), "no checkpoint", folder, "--out", "--weights");
     const file = saveCheckpoint(folder, "last", checkpoint(3));
     saveCheckpoint(folder, "best", checkpoint(2));
     await expectDataError(() => load(folder, { ...owner, specHash: "b".repeat(64) }), file, "another spec", "aaaaaaaaaaaa", "bbbbbbbbbbbb");
@@ -96,7 +125,8 @@ describe("a checkpoint", () => {
       await expectDataError(() => load(folder), `format ${format}`, "reads format");
     }
     writeFileSync(join(folder, "best.safetensors"), writeSafetensors({ w: { shape: [1], data: Float32Array.of(1) } }));
-    await expectDataError(() => loadBest(folder, owner), "best.safetensors", "no checkpoint");
+    rmSync(file);
+    await expectDataError(() => loadBest(folder, owner, () => undefined), "best.safetensors", "no checkpoint");
   });
   it("is a folder: refused, with a word", async () => {
     const folder = temporaryFolder();
@@ -131,6 +161,15 @@ describe("writing", () => {
     }
     expect(load(folder).progress.step).toBe(3);
   });
+  it("to a disk that is read-only says so", async () => {
+    const folder = temporaryFolder();
+    disk.readOnly = true;
+    try {
+      await expectDataError(() => writeAtomically(join(folder, "a", "b", "file"), new Uint8Array(3)), "EROFS");
+    } finally {
+      disk.readOnly = false;
+    }
+  });
   it("leaves nothing of a run that was killed while it wrote", () => {
     const folder = temporaryFolder();
     for (const name of ["last.safetensors.123.tmp", "best.safetensors.7.tmp", "notes.tmp", "last.safetensors"]) writeFileSync(join(folder, name), "half");
@@ -158,19 +197,68 @@ describe("values for a model", () => {
 });
 
 describe("a run set aside", () => {
+  const write = (folder: string, files: Readonly<Record<string, string>>) => Object.entries(files).forEach(([name, text]) => writeFileSync(join(folder, name), text));
+  const contents = (folder: string) => Object.fromEntries(readdirSync(folder, { withFileTypes: true }).filter((e) => e.isFile()).map(({ name }) => [name, readFileSync(join(folder, name), "utf8")]));
+  const runOf = (text: string, ...names: readonly (keyof typeof runFiles)[]) =>
+    Object.fromEntries(names.map((name) => [runFiles[name], name === "log" || name === "audit" ? `${rowHeaders[name].trimEnd()}\n${text}\n` : text]));
   it("stands whole in `earlier`, in place of the one before; other files stay where they are", () => {
     const folder = temporaryFolder();
     expect(setAside(folder)).toBeUndefined();
-    const write = (names: readonly string[], text: string) => names.forEach((name) => writeFileSync(join(folder, name), text));
-    write(["last.safetensors", "best.safetensors", "log.csv", "audit.csv", "notes.txt"], "first");
+    write(folder, { ...runOf("first", "last", "best", "log", "audit"), "notes.txt": "mine" });
     expect(setAside(folder)).toBe(join(folder, "earlier"));
-    write(["last.safetensors", "log.csv"], "second");
+    write(join(folder, "earlier"), { "notes.txt": "mine too" });
+    write(folder, { ...runOf("second", "last", "log"), "audit.csv": "of,another,hand\n" });
     setAside(folder);
-    expect(readdirSync(folder).sort()).toEqual(["earlier", "notes.txt"]);
-    expect(readdirSync(join(folder, "earlier")).map((name) => [name, readFileSync(join(folder, "earlier", name), "utf8")])).toEqual([["last.safetensors", "second"], ["log.csv", "second"]]);
+    expect(contents(folder)).toEqual({ "audit.csv": "of,another,hand\n", "notes.txt": "mine" });
+    expect(contents(join(folder, "earlier"))).toEqual({ ...runOf("second", "last", "log"), "notes.txt": "mine too" });
     // A log without a state is of a run that never saved: it does not take the place of one that did.
-    write(["log.csv"], "third");
+    write(folder, runOf("third", "log"));
     expect(setAside(folder)).toBeUndefined();
-    expect(readdirSync(join(folder, "earlier"))).toHaveLength(2);
+    expect(contents(join(folder, "earlier"))).toMatchObject(runOf("second", "last", "log"));
+  });
+  it("is whole again, whichever of its file operations it was killed at", () => {
+    const second = runOf("second", "last", "best", "log", "audit");
+    let kills = 0;
+    for (let done = 0; ; done++) {
+      const folder = temporaryFolder();
+      mkdirSync(join(folder, "earlier"));
+      write(join(folder, "earlier"), { ...runOf("first", "last", "best", "log"), "notes.txt": "mine" });
+      write(folder, second);
+      disk.left = done;
+      try {
+        setAside(folder);
+        break;
+      } catch (error) {
+        expect(String(error)).toContain("killed");
+      } finally {
+        disk.left = Number.POSITIVE_INFINITY;
+      }
+      kills += 1;
+      finishSettingAside(folder);
+      if (existsSync(join(folder, "last.safetensors"))) setAside(folder);
+      expect(readdirSync(folder), `killed after ${done} operations`).toEqual(["earlier"]);
+      expect(contents(join(folder, "earlier")), `killed after ${done} operations`).toEqual({ ...second, "notes.txt": "mine" });
+    }
+    // A folder made, four files and a note moved, the old run removed, the new one put in its place.
+    expect(kills).toBe(8);
+  });
+  it("has nowhere to go where a file is called `earlier`; then nothing is moved", async () => {
+    const folder = temporaryFolder();
+    write(folder, { ...runOf("first", "last", "log"), earlier: "mine" });
+    await expectDataError(() => setAside(folder), join(folder, "earlier"), "--out");
+    expect(contents(folder)).toEqual({ ...runOf("first", "last", "log"), earlier: "mine" });
+  });
+});
+
+describe("rows of another hand", () => {
+  it("are refused, with a word; those of a run, with whichever metrics, are not", async () => {
+    const folder = temporaryFolder();
+    for (const which of ["log", "audit"] as const) {
+      checkRows(folder, which);
+      writeFileSync(join(folder, runFiles[which]), "ours,is,this\n1,2,3");
+      await expectDataError(() => checkRows(folder, which), runFiles[which], "--out");
+      writeFileSync(join(folder, runFiles[which]), `${rowHeaders[which].trimEnd()}${which === "log" ? ",nmse" : ""}\n`);
+      checkRows(folder, which);
+    }
   });
 });

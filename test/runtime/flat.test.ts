@@ -12,7 +12,7 @@ import { smallSpec, trainingOf } from "../support/training.js";
 const steps = 2000;
 
 describe("over 2,000 steps", () => {
-  it.each(["wasm", "cpu"])("the count of tensors and their bytes are flat in TensorFlow.js, %s", async (name) => {
+  it.each(["wasm", "cpu"] as const)("the count of tensors and their bytes are flat in TensorFlow.js, %s", async (name) => {
     const network = compileSpec(smallSpec());
     const model = describeNetwork(network);
     const engine = await createTfjsEngine(model, await modelOf(network, 2), await startBackend(name));

@@ -40,6 +40,11 @@ describe("sampling", () => {
     const followed = tokens.slice(1).filter((t, i) => t === ((tokens[i] as number) + 1) % V).length;
     expect(Math.abs(followed - 250)).toBeLessThan(48);
   });
+  it("writes only symbols that stand for something, and stops where nobody listens", async () => {
+    const tokens = await sample(counting([]), model, [0], { prompt: "", length: 100, temperature: 1, known: 3 }, Random.named(1, "s"));
+    expect([...new Set(tokens)].sort()).toEqual([0, 1, 2]);
+    expect(await sample(counting([]), model, [0], { prompt: "", length: 100, temperature: 0 }, Random.named(1, "s"), (token) => token < 3)).toEqual([0, 1, 2, 3]);
+  });
   it("knows bytes and characters, and refuses a character that the model never saw", () => {
     expect(encode("é", undefined)).toEqual([0xc3, 0xa9]);
     expect(decode([0xc3, 0xa9], undefined)).toBe("é");

@@ -51,6 +51,11 @@ describe("a training run", () => {
     const c = await trainingOf(smallSpec());
     await run(c, temporaryFolder(), { seed: 4 });
     expect(await everything(c)).not.toEqual(await everything(a));
+    // What a package is built with is where its runs start; the problem stays the spec's.
+    const built = await trainingOf(smallSpec());
+    await run({ ...built, model: { ...built.model, seed: 4 } }, temporaryFolder());
+    expect(await everything(built)).toEqual(await everything(c));
+    expect((await built.engine.parameters())["A"]).toEqual((await a.engine.parameters())["A"]);
   });
   it.each([["adamw(rate: 1e-2, weight_decay: 0.01)", 1], ["adamw(rate: 1e-2)", 9], ["lion(rate: 1e-3)", 6], ["sgd(rate: 0.1, momentum: 0.9)", 13], ["adam(rate: 1e-2, clip: 1)", 23]])(
     "with %s, interrupted after step %i and resumed, ends with the weights of one that was not", async (optimizer, steps) => {
@@ -102,6 +107,23 @@ describe("a training run", () => {
     await run(await trainingOf(smallSpec()), out, { steps: 2 });
     await run(await trainingOf(smallSpec()), out, { steps: 4, resume: true });
     expect(readFileSync(join(out, "audit.csv"), "utf8")).toBe(own);
+    const before = readdirSync(out).map((name) => readFileSync(join(out, name)));
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { auditEvery: 1 }), join(out, "audit.csv"), "--out");
+    expect(readdirSync(out).map((name) => readFileSync(join(out, name)))).toEqual(before);
+  });
+  it("refuses a folder whose log is of another hand, before anything is written", async () => {
+    const out = temporaryFolder();
+    writeFileSync(join(out, "log.csv"), "time,what\n1,2\n");
+    await expectDataError(async () => run(await trainingOf(smallSpec()), out, { steps: 2 }), join(out, "log.csv"), "--out");
+    expect([readdirSync(out), readFileSync(join(out, "log.csv"), "utf8")]).toEqual([["log.csv"], "time,what\n1,2\n"]);
+  });
+  it("of no steps keeps the state that it begins with", async () => {
+    const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
+    await run(t, out, { steps: 2 });
+    expect((await run(t, out, { steps: 0 })).steps).toBe(0);
+    expect(loadCheckpoint(join(out, "earlier"), t.model, () => undefined).progress.step).toBe(2);
+    expect(loadCheckpoint(out, t.model, () => undefined).parameters).toEqual(await t.engine.parameters());
+    expect((await run(await trainingOf(smallSpec()), out, { steps: 3, resume: true })).steps).toBe(3);
   });
   it("replaces its log whole when it is resumed, so that a kill there leaves the old one", async () => {
     const out = temporaryFolder();
@@ -286,10 +308,10 @@ describe("numbers that are not finite", () => {
     const [t, out] = [await trainingOf(smallSpec()), temporaryFolder()];
     await run(t, out, { steps: 3 });
     const trained = await t.engine.parameters();
-    await expectDataError(() => run(t, temporaryFolder(), { weights: spoilt("ista.1.B", Number.POSITIVE_INFINITY)(trained) }), "first in ista.1.fit", "ista.1.B", "no state was saved");
+    await expectDataError(() => run(t, temporaryFolder(), { weights: spoilt("ista.1.B", Number.POSITIVE_INFINITY)(trained) }), "first in ista.1.fit", "ista.1.B", "no state was saved", "The run began with values that are not finite, in ista.1.B: start from other weights");
     const other = temporaryFolder();
     const weights = spoilt("ista.2.B", 3e38)(trained);
-    await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"));
+    await expectDataError(() => run(t, other, { weights }), "loss is not finite at step 1 (epoch 1, batch 1", "first in ista.2.fit", join(other, "last.safetensors"), "A smaller learning rate");
     expect(loadCheckpoint(other, t.model, () => undefined).progress.step).toBe(0);
   });
   it("in the gradient alone name the parameter where they begin, and keep the state before", async () => {

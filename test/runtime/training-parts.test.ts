@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { HostTensor, ParameterDescription, ScheduleStage } from "../../src/runtime/contract.js";
 import { ArgumentFault, HelpWanted, parseArguments } from "../../src/runtime/arguments.js";
 import { addBatch, createMetrics } from "../../src/runtime/metrics.js";
-import { hide, prepare } from "../../src/runtime/prepare.js";
+import { feedStreams, hide, prepare } from "../../src/runtime/prepare.js";
 import { initialise, Random } from "../../src/runtime/random.js";
 import { learningRate } from "../../src/runtime/schedule.js";
 import { compileSpec } from "../support/build.js";
@@ -92,7 +92,7 @@ describe("augmentation", () => {
     training: { data: call("mnist"), augment, construct: false, schedule: [], batch: 2, seed: 1, feed: [], metrics: [] },
   });
   const v: HostTensor = { shape: [2, 4], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
-  const run = (model_: ReturnType<typeof m>, random: Random | undefined) => prepare({ image, v }, model_, random, Random.named(1, "feed"));
+  const run = (model_: ReturnType<typeof m>, random: Random | undefined) => prepare({ image, v }, model_, random, feedStreams(model_, 1));
   const pixels = (t: HostTensor | undefined, s: number): number[][] => [0, 1, 2].map((y) => [...(t?.data.subarray((s * 3 + y) * 4, (s * 3 + y + 1) * 4) ?? [])]);
   it("leaves evaluation alone but for normalize, which both need", () => {
     const both = m(call("random_crop", [], { padding: 1 }), call("horizontal_flip"), call("normalize", [], { mean: 2, std: 4 }));
@@ -149,8 +149,28 @@ describe("inputs that training draws", () => {
       training: { data: call("mnist"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, metrics: [], feed: [{ input: "mask", source: call("random", [], { ratio }) }] },
     });
     const batch = { x: { shape: [3, 2], data: new Float32Array(6) } };
-    expect(prepare(batch, m(0.5), undefined, Random.named(1, "f"))["mask"]?.shape).toEqual([3, 8]);
-    for (const ratio of [-0.1, 1.5, Number.NaN]) await expectDataError(() => prepare(batch, m(ratio), undefined, Random.named(1, "f")), "ratio");
+    expect(prepare(batch, m(0.5), undefined, feedStreams(m(0.5), 1))["mask"]?.shape).toEqual([3, 8]);
+    for (const ratio of [-0.1, 1.5, Number.NaN]) await expectDataError(() => prepare(batch, m(ratio), undefined, feedStreams(m(ratio), 1)), "ratio");
+  });
+});
+
+describe("inputs that are drawn beside each other", () => {
+  const feeds = [{ input: "mask", source: call("random", [], { ratio: 0.5 }) }, { input: "noise", source: call("normal") }];
+  const m = (feed: typeof feeds) => model([real("x", 2), real("mask", 8), real("noise", 3)], [], {
+    training: { data: call("mnist"), augment: [], construct: false, schedule: [], batch: 2, seed: 1, metrics: [], feed },
+  });
+  const evaluated = (of: ReturnType<typeof m>, batch: number, samples = 6): Record<string, number[]> => {
+    const fed = feedStreams(of, 1);
+    const batches = Array.from({ length: Math.ceil(samples / batch) }, () => prepare({ x: { shape: [batch, 2], data: new Float32Array(2 * batch) } }, of, undefined, fed));
+    return Object.fromEntries(of.inputs.map(({ name }) => [name, batches.flatMap((b) => [...(b[name]?.data ?? [])])]));
+  };
+  it("give each sample the same in evaluation, however samples are batched", () => {
+    for (const batch of [1, 2, 3]) expect(evaluated(m(feeds), batch)).toEqual(evaluated(m(feeds), 6));
+  });
+  it("do not move each other", () => {
+    expect(evaluated(m(feeds), 2)["mask"]).toEqual(evaluated(m(feeds.slice(0, 1)), 2)["mask"]);
+    const stream = Random.named(1, "feed");
+    expect(evaluated(m(feeds), 2)["mask"]).toEqual([...hide(6, 8, 0.5, stream)]);
   });
 });
 
@@ -215,6 +235,9 @@ describe("initial values", () => {
       }
     }
   });
+  it("of more entries than an array holds are refused with a word", async () => {
+    await expectDataError(() => initialise([parameter({ kind: "normal", std: 1 }, [784, 1e9])], 1), "parameter W [784, 1000000000] has 784000000000 entries");
+  });
   it("of the other kinds are what their names say", () => {
     expect([...of(parameter({ kind: "constant", value: 3 }, [2]))]).toEqual([3, 3]);
     expect([...of(parameter({ kind: "identity", scale: 2 }, [2, 3]))]).toEqual([2, 0, 0, 0, 2, 0]);
@@ -241,7 +264,9 @@ describe("the command line of a package", () => {
     expect(parseArguments(["--epochs", "3", "--lr", "1e-3", "--resume", "--data", "idx:x", "--out", "y"])).toEqual({ epochs: 3, learningRate: 1e-3, resume: true, data: call("idx", ["x"]), out: "y" });
   });
   it.each([["--epochs", "1.5"], ["--epochs", "-1"], ["--epochs", "x"], ["--lr", "fast"], ["--batch-size", "0"], ["--nonsense"], ["stray"], ["--epochs"],
-    ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"]])("%s %s is refused as usage", (...argv) => {
+    ["--lr=-1"], ["--lr=0"], ["--lr="], ["--lr=Infinity"], ["--steps="], ["--steps= "], ["--temperature=-1"], ["--length=1.5"], ["--seed=-1"], ["--threads=0"], ["--threads=100000"],
+    ["--seed=4294967296"], ["--engine=foo"], ["--backend=foo"], ["--data=foo"], ["--data=mnist:foo"], ["--data=images:"], ["--data=images"], ["--data="], ["--out="], ["--weights="],
+    ["--resume", "--weights=w"], ["--engine=ort", "--backend=cpu"], ["--epochs=1", "--steps=1"]])("%s %s is refused as usage", (...argv) => {
     expect(() => parseArguments(argv)).toThrow(ArgumentFault);
   });
   it("shows its usage where that is asked for, which is no fault", () => {
@@ -251,6 +276,9 @@ describe("the command line of a package", () => {
     expect(() => parseArguments(["--lr=-1"])).toThrow('--lr wants a number above 0, not "-1"');
     expect(() => parseArguments(["--steps="])).toThrow('--steps wants a whole number from 0, not ""');
     expect(() => parseArguments(["--threads=0"])).toThrow("--threads wants a whole number from 1 to 1024");
+    expect(() => parseArguments(["--data=mnist:foo"])).toThrow("data mnist takes no path");
+    expect(() => parseArguments(["--engine=ort", "--backend=cpu"])).toThrow("--backend does not go with --engine ort: backends are of TensorFlow.js");
+    expect(parseArguments(["--engine=tfjs", "--backend=cpu", "--data=mnist", "--seed=4294967295"])).toMatchObject({ engine: "tfjs", backend: "cpu", data: call("mnist"), seed: 4294967295 });
     expect(parseArguments(["--temperature=0", "--seed=0", "--steps=0"])).toMatchObject({ temperature: 0, seed: 0, steps: 0 });
   });
 });

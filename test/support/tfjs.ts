@@ -7,6 +7,7 @@ import type { CompiledNetwork } from "../../src/compile.js";
 import { emitModel } from "../../src/emit/tfjs/package.js";
 import { describe as describeModel } from "../../src/network/describe.js";
 import { resolveWeights } from "../../src/network/weights.js";
+import { backendNames } from "../../src/runtime/arguments.js";
 import type { ModelDescription, TensorMap } from "../../src/runtime/contract.js";
 import { type Backend, startBackend } from "../../src/runtime/tfjs/backend.js";
 import type { GeneratedModel } from "../../src/runtime/tfjs/engine.js";
@@ -40,7 +41,7 @@ export function modelOf(network: CompiledNetwork, level: OptimisationLevel = 0):
 }
 let started: Promise<Backend> | undefined;
 /** WebAssembly, or what CRATE_COMPILE_TEST_BACKEND names. */
-export const backend = (): Promise<Backend> => (started ??= startBackend(process.env["CRATE_COMPILE_TEST_BACKEND"] ?? "wasm"));
+export const backend = (): Promise<Backend> => (started ??= startBackend(backendNames.find((n) => n === process.env["CRATE_COMPILE_TEST_BACKEND"]) ?? "wasm"));
 
 const integers = (description: ModelDescription): ReadonlySet<string> =>
   new Set([...description.inputs, ...description.targets].filter((t) => t.kind !== "real").map((t) => t.name));

@@ -44,7 +44,7 @@ export interface Training {
   readonly engine: TrainingEngine;
   readonly data: DataSet;
 }
-export const describeTraining = (network: CompiledNetwork, specHash = "a".repeat(64)): ModelDescription => describeModel(network.unrolled, { compiler: "test", specHash, seed: 1 });
+export const describeTraining = (network: CompiledNetwork, specHash = "a".repeat(64)): ModelDescription => describeModel(network.unrolled, { compiler: "test", specHash, seed: network.unrolled.training?.seed ?? 1 });
 export async function trainingOf(spec: string, settings: Readonly<Record<string, number>> = {}, specHash?: string): Promise<Training> {
   const network = compileSpec(spec, settings);
   const lower = (options: Parameters<typeof lowerNetwork>[1]) => lowerNetwork(network.unrolled, { loss: true, ...options });

@@ -5,7 +5,7 @@ import { storedShape } from "../../network/weights.js";
 import type { HostTensor, TensorMap } from "../../runtime/contract.js";
 import { identityOf, saveCheckpoint, writeAtomically } from "../../runtime/checkpoint.js";
 import { addBatch, createMetrics } from "../../runtime/metrics.js";
-import { prepare } from "../../runtime/prepare.js";
+import { feedStreams, prepare } from "../../runtime/prepare.js";
 import { Random, startingValues } from "../../runtime/random.js";
 import { writeSafetensors } from "../../runtime/safetensors.js";
 import { modelCommand } from "../../runtime/source.js";
@@ -45,7 +45,7 @@ export async function construct(file: string, options: ConstructOptions): Promis
   const count = Math.min(options.samples ?? data.train.size, data.train.size);
   // As the built network will see them: normalised where the spec says so, drawn inputs drawn.
   const batchOf = (split: typeof data.train, samples: number): TensorMap =>
-    prepare(split.batch(chooseSamples(split.size, samples, Random.named(seed, "construct"))), description, undefined, Random.named(seed, "feed"));
+    prepare(split.batch(chooseSamples(split.size, samples, Random.named(seed, "construct"))), description, undefined, feedStreams(description, seed));
   const [train, test] = [batchOf(data.train, count), batchOf(data.test, data.test.size)];
   const started = Date.now();
   const parameters = Object.fromEntries(Object.entries(others).map(([k, { shape, data: numbers }]): [string, HostTensor] => [k, { shape, data: Float64Array.from(numbers) }]));

@@ -24,6 +24,7 @@ const ours: { readonly [F in Format]: RegExp } = {
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
 export async function explain(file: string, options: ExplainOptions): Promise<void> {
+  if (options.json && options.format !== "json" && options.format !== "text") throw new UsageFault(`--json does not go with --format ${options.format}: it writes the steps as JSON; leave one of the two out`);
   const { compilation } = compileFile(file, options);
   const format = options.json ? "json" : options.format;
   if (format === "html") {

@@ -28,6 +28,7 @@ function showChecks(checks: readonly Check[], json: boolean | undefined): void {
   });
   result(`${table(rows)}\n${checks.length} checks, ${failed} failed\n`);
 }
+const noSteps = "the log has no step, so there is nothing to check";
 const manyNetworks = "a proof log is of one network; choose it with --network";
 
 /** Every derivation step against finite differences, minimality or its lemma; exit 1 if one fails. */
@@ -52,7 +53,7 @@ export async function verify(file: string | undefined, options: VerifyCommand): 
     const { proofLog } = await import("../../audit/proof-log.js");
     const log = proofLog(network.typed, network.derivations, { trials, seed });
     writeFiles([{ path: basename(options.log), bytes: new TextEncoder().encode(`${JSON.stringify(log, null, 1)}\n`) }], dirname(options.log), { force: options.force, isOurs: isOurLog, sources: compilation.sources.keys() });
-    say(`${options.log}: ${log.steps.reduce((n, s) => n + s.lines.length, 0)} lines of ${log.steps.length} steps, at ${trials} points each`);
+    say(log.steps.length === 0 ? `${options.log}: ${noSteps}` : `${options.log}: ${log.steps.reduce((n, s) => n + s.lines.length, 0)} lines of ${log.steps.length} steps, at ${trials} points each`);
   }
   showChecks(checks, options.json);
   if (checks.some((c) => !c.ok)) throw new Reported();
@@ -76,6 +77,7 @@ const isOurLog = (head: string): boolean => head.startsWith('{\n "format": 1,\n 
 
 function checkFile(file: string, json: boolean | undefined): void {
   const verdicts = checkLog(parseLog(file));
+  if (verdicts.length === 0) say(`${file}: ${noSteps}`);
   const refused = verdicts.filter((v) => !v.ok);
   if (json) result(`${JSON.stringify({ lines: verdicts, refused: refused.length }, null, 2)}\n`);
   else {

@@ -52,7 +52,11 @@ const quoted = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name : J
 const textOf = (path: string, text: string): PackageFile => ({ path, bytes: encode(text) });
 /** Inside Markdown's code and cells: no pipes, no back quotes, no line ends. */
 const cell = (text: string): string => commentText(text).replace(/[`|<]/g, (c) => (c === "`" ? "'" : `\\${c}`));
-const packageName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100) || "network";
+/** Called like something that it imports, a package would be found in that one's place. */
+function packageName(name: string, imported: ReadonlySet<string>): string {
+  const plain = name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100) || "network";
+  return imported.has(plain) ? `${plain}-network` : plain;
+}
 
 /** `src/model.ts`. */
 export function emitModel(input: ModelInput, sources: Pick<PackageSources, "template">): string {
@@ -99,18 +103,21 @@ const sampler = { sample: "Writes text after a prompt: npm run sample -- --promp
 /** Only what reads and writes symbols can write text. */
 const programsOf = (description: ModelDescription): Readonly<Record<string, string>> => ({ ...programs, ...(languageOf(description) ? sampler : {}) });
 
-function packageJson(input: PackageInput, versions: PackageSources["versions"]): string {
+/** `packed`: what of the folder goes with `dist` where npm packs it; without a list .gitignore would rule, and leave `dist` out. */
+function packageJson(input: PackageInput, versions: PackageSources["versions"], packed: readonly string[]): string {
   const pick = (names: readonly string[]): Record<string, string> => Object.fromEntries(names.map((n) => [n, versions[n] ?? "*"]));
+  const dependencies = pick(["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "@tensorflow/tfjs-core", "mnist", ...(input.onnx ? ["onnxruntime-node"] : []), "sharp"]);
+  const optionalDependencies = { "@tensorflow/tfjs-node": "^4.22.0", "@tensorflow/tfjs-node-gpu": "^4.22.0" };
+  const devDependencies = pick(["@types/node", "typescript"]);
   const script = (name: string): string => `npm run --silent build && node dist/${name}.js`;
   return `${JSON.stringify({
-    name: packageName(input.description.name), version: "0.1.0", private: true, type: "module",
+    name: packageName(input.description.name, new Set(Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }))), version: "0.1.0", private: true, type: "module",
     description: `${commentText(input.description.name)}, derived by crate-compile`,
     engines: { node: ">=20" },
     exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } }, types: "./dist/index.d.ts",
-    scripts: { build: "tsc", ...Object.fromEntries(Object.keys(programsOf(input.description)).map((n) => [n, script(n)])) },
-    dependencies: pick(["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "@tensorflow/tfjs-core", "mnist", ...(input.onnx ? ["onnxruntime-node"] : []), "sharp"]),
-    optionalDependencies: { "@tensorflow/tfjs-node": "^4.22.0", "@tensorflow/tfjs-node-gpu": "^4.22.0" },
-    devDependencies: pick(["@types/node", "typescript"]),
+    files: ["dist", "!dist/.tsbuildinfo", ...packed],
+    scripts: { build: "tsc", prepack: "tsc", ...Object.fromEntries(Object.keys(programsOf(input.description)).map((n) => [n, script(n)])) },
+    dependencies, optionalDependencies, devDependencies,
   }, null, 2)}\n`;
 }
 /** Not `weights.safetensors`: that is what export writes. */
@@ -142,8 +149,7 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
     parameters: description.parameters.map((p) => ({ name: cell(p.name), shape: p.shape.length === 0 ? "number" : p.shape.join(" × "), learned: p.trainable ? (p.positive ? "yes, positive" : "yes") : "no" })),
   });
   const runtime = [...sources.runtime].filter(([path]) => ort || !path.startsWith("ort/"));
-  return [
-    textOf("package.json", packageJson(input, sources.versions)),
+  const files = [
     textOf("tsconfig.json", `${JSON.stringify({ compilerOptions, include: ["src"] }, null, 2)}\n`),
     ...(ort ? [textOf(".npmrc", "onnxruntime-node-install=skip\n")] : []),
     textOf(".gitignore", "node_modules\ndist\nrun\n"),
@@ -159,4 +165,6 @@ export function emitPackage(input: PackageInput, sources: PackageSources): reado
     ...runtime.map(([path, text]) => textOf(`src/runtime/${path}`, text)),
     ...(input.onnx ?? []), ...(input.weights ? [{ path: startFile, bytes: input.weights }] : []), ...input.files,
   ];
+  const entries = [...new Set(files.map((f) => f.path.split("/")[0] as string))].filter((name) => !name.startsWith("."));
+  return [textOf("package.json", packageJson(input, sources.versions, entries)), ...files];
 }

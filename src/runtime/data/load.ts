@@ -6,18 +6,33 @@ import { cifar10, idx, images, mnist } from "./images.js";
 import { gaussians, sparseCodes, text } from "./other.js";
 import { tensors } from "./tensors.js";
 
-type Source = (call: PlainCall, context: SourceContext) => DataSet | Promise<DataSet>;
-const sources: Readonly<Record<string, Source>> = { mnist, idx, cifar10, images, text, tensors, sparse_codes: sparseCodes, gaussians };
+interface Source {
+  readonly load: (call: PlainCall, context: SourceContext) => DataSet | Promise<DataSet>;
+  /** A file or folder, or nothing (in a spec perhaps options). */
+  readonly takesPath: boolean;
+}
+const sources: Readonly<Record<string, Source>> = {
+  mnist: { load: mnist, takesPath: false }, idx: { load: idx, takesPath: true }, cifar10: { load: cifar10, takesPath: true }, images: { load: images, takesPath: true },
+  text: { load: text, takesPath: true }, tensors: { load: tensors, takesPath: true }, sparse_codes: { load: sparseCodes, takesPath: false }, gaussians: { load: gaussians, takesPath: false },
+};
+function sourceOf(name: string): Source {
+  const source = Object.hasOwn(sources, name) ? sources[name] : undefined;
+  if (!source) throw new DataError(`there is no data source ${name}; there are ${Object.keys(sources).join(", ")}`);
+  return source;
+}
 
 export async function loadData(call: PlainCall, context: SourceContext): Promise<DataSet> {
   if (call.name === "none") throw new DataError("the train block names no data; add a data clause, or name some with --data");
-  const source = Object.hasOwn(sources, call.name) ? sources[call.name] : undefined;
-  if (!source) throw new DataError(`there is no data source ${call.name}; there are ${Object.keys(sources).join(", ")}`);
-  return source(call, context);
+  return sourceOf(call.name).load(call, context);
 }
-/** `--data idx:DIR`, `images:DIR`, `cifar10:DIR`, `text:FILE`, `tensors:PATH`, `mnist`. */
+/** `--data idx:DIR`, `images:DIR`, `cifar10:DIR`, `text:FILE`, `tensors:PATH`, `mnist`; a DataError for what is none of them. */
 export function parseDataOption(text: string): PlainCall {
   const at = text.indexOf(":");
   const name = at < 0 ? text : text.slice(0, at);
-  return { name, positional: at < 0 ? [] : [text.slice(at + 1)], named: {} };
+  const path = text.slice(name.length + 1);
+  const { takesPath } = sourceOf(name);
+  // Nothing is no path: it would be the working folder.
+  if (takesPath && path.trim() === "") throw new DataError(`data ${name} needs a path: ${name}:PATH`);
+  if (!takesPath && at >= 0) throw new DataError(`data ${name} takes no path: say ${name} alone`);
+  return { name, positional: takesPath ? [path] : [], named: {} };
 }

@@ -15,7 +15,9 @@ export function text(call: PlainCall, { model, baseDirectory, vocabulary: settle
   const bytes = readFile(file);
   const { tokens, symbols } = input.classes === 256 ? { tokens: Int32Array.from(bytes), symbols: undefined } : characters(bytes, file, input.classes ?? 0, settled);
   const cut = Math.floor(tokens.length * 0.9);
-  if (tokens.length - cut < n + 1) throw new DataError(`${file} has ${tokens.length} symbols, too few for windows of ${n}`);
+  if (tokens.length - cut < n + 1) {
+    throw new DataError(`${file} has ${tokens.length} symbols, the last ${tokens.length - cut} of them for evaluation; a window of ${n} and the symbol after it take ${n + 1}, so a text needs ${10 * n + 1} in all`);
+  }
   const windows = (part: Int32Array, starts: readonly number[]): Record<string, HostTensor> => {
     const [x, y] = [new Int32Array(starts.length * n), new Int32Array(starts.length * n)];
     starts.forEach((s, i) => { x.set(part.subarray(s, s + n), i * n); y.set(part.subarray(s + 1, s + 1 + n), i * n); });

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
+import { backendNames } from "../arguments.js";
 import { DataError } from "../safetensors.js";
 
 const require = createRequire(import.meta.url);
@@ -59,7 +60,8 @@ async function plain(): Promise<string> {
   await tf.ready();
   return `tfjs plain JavaScript ${versionOf("@tensorflow/tfjs-core")}, CPU (slow)`;
 }
-export const backends: Readonly<Record<string, Row>> = {
+type Name = (typeof backendNames)[number];
+export const backends: { readonly [N in Name]: Row } = {
   "node-gpu": {
     start: async () => { const found = await native("@tensorflow/tfjs-node-gpu", ""); return found && `${found}${gpuDevice()}`; },
     wants: "npm install @tensorflow/tfjs-node-gpu",
@@ -69,16 +71,14 @@ export const backends: Readonly<Record<string, Row>> = {
   cpu: { start: plain, wants: "npm install @tensorflow/tfjs" },
 };
 
-/** The backend named, or the first that works, in the order of `backends`. */
-export async function startBackend(wanted?: string, threads?: number): Promise<Backend> {
-  if (wanted !== undefined && !Object.hasOwn(backends, wanted)) throw new DataError(`--backend ${wanted}: there are ${Object.keys(backends).join(", ")}`);
-  for (const [name, row] of Object.entries(backends)) {
-    if (wanted !== undefined && wanted !== name) continue;
-    const description = await row.start(threads);
+/** The backend named, or the first that works, in the order of `backendNames`. */
+export async function startBackend(wanted?: Name, threads?: number): Promise<Backend> {
+  for (const name of wanted === undefined ? backendNames : [wanted]) {
+    const description = await backends[name].start(threads);
     if (description !== undefined) return { name, description };
   }
   const why = [...reasons.values()].join("; ");
-  throw new DataError(wanted === undefined ? `no TensorFlow.js backend works here: ${why}` : `backend ${wanted} does not work here: ${why}; ${backends[wanted]?.wants ?? ""}`);
+  throw new DataError(wanted === undefined ? `no TensorFlow.js backend works here: ${why}` : `backend ${wanted} does not work here: ${why}; ${backends[wanted].wants}`);
 }
 /** Whether a native TensorFlow is installed (without loading it). */
 export function hasNative(): boolean {
