@@ -226,6 +226,14 @@ describe("lemmas", () => {
     expect(codes("A[k]*(s[k]*A[k]'*(2*Z - Z))")).toEqual([]);
     expect(codes("2*A[k]*(s[k]*A[k]'*Z)")).toEqual(["SRR3010"]);
   });
+  it.each([
+    ["logdet(I + beta*Z*Z')", "", "Z - 0.2*beta*Z*inv(I + beta*Z'*Z)"], ["logdet(I + Z*Z')", "", "Z - 0.2*Z*inv(I + Z'*Z)"], ["logdet(I + beta*Z*Z')", "(c: beta)", "Z - 0.2*beta*Z*inv(I + beta*Z'*Z)"],
+    ["logdet(I + A*Z*Z'*A')", "(A*Z, (A*Z)')", "Z - 0.2*A'*A*Z*inv(I + Z'*A'*A*Z)"],
+  ])("the library's push_through is found in the gradient of %s, used as %s", (rate, given, wanted) => {
+    const text = `import "std/lemmas" network N { const beta = 0.7 ${head} step s { minimize 0.5*${rate} by gradient(rate: 0.2) using push_through${given} expect ${wanted} } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    expect(compile(text.replace("expect Z", "expect 1.01*Z"), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3009"]);
+  });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
     expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3001"]);
