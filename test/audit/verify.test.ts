@@ -221,6 +221,21 @@ describe("lemmas", () => {
       expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
     }
   });
+  it.each([
+    ["P[k]: real[d, p], X[k]: real[p, n], b: real): P[k]*X[k] ~ P[k]*X[k].^2 when norm_spec(X[k]) < b", "U", "U, b: beta", ["must be given b: it stands in its condition only", "using f(b: …)"]],
+    ["P[k]: real[d, p], X[k]: real[p, n], Q[k]: real[d, p]): P[k]*X[k] ~ Q[k]*X[k]", "", "Q: W", ["must be given Q: it stands in its right side only", "using f(Q: …)"]],
+    ["P[k]: real[d, p], X[k]: real[p, n], Q[k]: real[d, p]): P[k]*X[k] ~ P[k]*X[k] when total(Q[1]) < 1", "P: U", "P: U, Q: W", ["must be given Q: it stands in its condition only", "using f(Q: …)"]],
+  ])("what only the right side or the condition has must be given: (%s, given %s", (lemma, less, enough, [problem, hint]) => {
+    const told = (using: string): readonly (readonly unknown[])[] => compile(`lemma f(${lemma}\nnetwork N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K const beta = 0.7 input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param W[k]: real[d, p]
+      var Z: real[d, n] = x step s { minimize total(stop(sum(k) U[k]*V[k]'*Z) .* Z) by gradient(rate: 1) using f(${using}) } output z: real[d, n] = Z }`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => [d.code, d.message, d.hint]);
+    expect(told(less)).toEqual([["SRR2015", `lemma f ${problem}`, hint]]);
+    expect(told(enough)).toEqual([]);
+  });
+  it.each([
+    ["X: real[n, n], B[k]: real): inv(I + X) ~ I - X when norm_spec(X) < sum(k) B[k]"], ["X: real[d, n], W[j]: real[d, d]): X ~ sum(j) W[j]*X"],
+  ])("an index that only the right side or the condition has is an error at the lemma: (%s", (lemma) => {
+    expect(compile(`lemma f(${lemma}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR2015"]);
+  });
   it("an identity holds for each member where no sum binds its index", () => {
     const codes = (right: string): readonly string[] => compile(`lemma f(A[k]: real[d, p], s[k]: real, Z: real[d, n]): s[k]*A[k]*A[k]'*Z = ${right}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
     expect(codes("A[k]*(s[k]*A[k]'*(2*Z - Z))")).toEqual([]);

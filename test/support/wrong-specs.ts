@@ -45,6 +45,8 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2014", what: "a step size that is missing", text: step("minimize 0.5*sq_norm(y - A*x) by ⟦gradient⟧") },
   { code: "SRR2015", what: "an index of a lemma that is free on its right side only", text: `lemma l(A[j]: real[d, p], Z: real[d, n]): sum(j) A[j]*A[j]'*Z ~ (sum(j) A[j]*A[j]' + A[⟦j⟧]*A[j]')*Z\n${heads("")}` },
   { code: "SRR2015", what: "a lemma with sides of two shapes", text: `lemma l(X: real[d, n]): ⟦X⟧ ~ X'\n${heads("")}` },
+  { code: "SRR2015", what: "an index in a lemma's condition that its left side has not", text: `lemma l(X: real[n, n], B[j]: real): inv(I + X) ~ I - X when norm_spec(X) < B[⟦j⟧]\n${heads("")}` },
+  { code: "SRR2015", what: "a lemma that is not given what its left side has not", text: `lemma l(X: real[d, p], W: real[d, p]): X*X' ~ W*W'\n${heads("using ⟦l⟧")}` },
   { code: "SRR2016", what: "an optimizer that is not there", text: "network N { dim q = 3 input y: real[q] target t: real[q] param W: real[q, q] output z: real[q] = W*y train { data mnist loss mse(z, t) optimizer ⟦adamax(rate: 1)⟧ batch 4 epochs 1 } }" },
   { code: "SRR2016", what: "an option of an optimizer without its name", text: trained("optimizer sgd(0.1, ⟦0.9⟧)") },
   { code: "SRR2016", what: "an argument that is given twice", text: trained("augment random_crop(2, ⟦padding: 3⟧)") },
