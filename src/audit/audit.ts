@@ -302,6 +302,7 @@ function indexSizes(o: Occurrence, network: UnrolledNetwork): ReadonlyMap<string
     const known = Number.isFinite(size) ? size : network.dims.get(key);
     if (known !== undefined && !sizes.has(name)) sizes.set(name, known);
   };
+  for (const a of o.derivation.lines.flatMap((l) => l.applications)) for (const [name, size] of a.around) note(name, size.key);
   const expressions = o.derivation.lines.flatMap((l) => [l.expression, ...l.applications.flatMap((a) => [a.before, a.after])]);
   for (const e of expressions) contains(e, (x) => {
     if (x.kind === "indexSum") note(x.index, x.size.key);

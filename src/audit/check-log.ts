@@ -260,13 +260,14 @@ function checkInstance(line: LoggedLine, step: LoggedStep, place: Place): void {
   const [first] = line.replaced ?? [];
   if (!line.lemma || !first) return;
   const { parameters, left, right } = readLemma(line.lemma.text);
-  const indices = new Map(Object.keys(place.point.counts).map((index) => [index, 1]));
+  const own = parameters.flatMap((p) => (p.index === undefined ? [] : [p.index]));
+  const indices = new Map([...Object.keys(place.point.counts), ...own].map((index) => [index, 1]));
   const nodes = new Map(Object.entries(line.lemma.holes).map(([name, text]) => [name, readNotation(text)] as const));
   const hole = (name: string, member: number | undefined): Matrix | undefined => {
-    const own = parameters.find((p) => p.name === name);
-    const node = own && nodes.get(name);
+    const parameter = parameters.find((p) => p.name === name);
+    const node = parameter && nodes.get(name);
     if (!node) return undefined;
-    return evaluateNotation(node, place.scope(place.members, own.index === undefined ? indices : new Map([...indices, [own.index, member ?? 1]])));
+    return evaluateNotation(node, place.scope(place.members, parameter.index === undefined ? indices : new Map([...indices, [parameter.index, member ?? 1]])));
   };
   // The lemma's sizes are those that its parameters have here.
   const sizes = new Map<string, number>();

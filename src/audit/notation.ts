@@ -387,7 +387,7 @@ function membersOf(index: string, body: Node, scope: Scope): Result[] {
 }
 function named(e: Extract<Node, { t: "name" }>, scope: Scope): Result {
   const macro = scope.macros?.get(e.name);
-  if (macro && e.member === undefined) return visit(macro, scope);
+  if (macro) return visit(macro, scope);
   const member = e.member === undefined ? undefined : /^\d/.test(e.member) ? Number(e.member) : scope.indices.get(e.member);
   if (e.member !== undefined && member === undefined) throw new NotationFault(`the index ${e.member} has no value`);
   const found = scope.value(e.name, member);

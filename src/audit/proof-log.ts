@@ -3,7 +3,7 @@ import { type Derivation, type DerivationLine, ruleOf } from "../calculus/derive
 import { applyRule } from "../calculus/lemmas.js";
 import { variableSymbol } from "../calculus/proximal.js";
 import type { Dim } from "../expression/dim.js";
-import { contains, type Expr, isScalar, renameFreeIndex, rewrite, symbol } from "../expression/expr.js";
+import { contains, type Expr, freeIndices, isScalar, renameFreeIndex, rewrite, symbol } from "../expression/expr.js";
 import { functionRow } from "../expression/functions.js";
 import { shownName } from "../expression/reading.js";
 import { showExpr } from "../expression/print.js";
@@ -40,6 +40,8 @@ class Recorder {
         if (v) {
           const list = this.values.get(shownName(name)) ?? [];
           list[(member ?? 1) - 1] = tensor(v);
+          // A list has no holes: where only U[2] is asked for, U[1] stands before it.
+          for (let i = 0; i < list.length; i++) list[i] ??= tensor(inner.lookup(name, i + 1) ?? v);
           this.values.set(shownName(name), list);
         }
         return v;
@@ -60,8 +62,8 @@ class Arrays {
     return known;
   });
 }
-function indexSizes(expressions: readonly Expr[], environment: Environment): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
+function indexSizes(expressions: readonly Expr[], environment: Environment, around: Iterable<readonly [string, Dim]> = []): ReadonlyMap<string, number> {
+  const sizes = new Map([...around].map(([name, size]) => [name, evaluateDim(size, environment.dims)]));
   for (const e of expressions) contains(e, (x) => {
     if (x.kind === "indexSum") sizes.set(x.index, evaluateDim(x.size, environment.dims));
     if (x.kind === "apply" && x.family) sizes.set(x.family.index, evaluateDim(x.family.size, environment.dims));
@@ -74,7 +76,9 @@ function contextOf(d: Derivation, line: DerivationLine, previous: Expr, sizes: R
   const use = d.step.using.find((u) => u.lemma.name === line.rule);
   const [first, ...rest] = line.applications;
   if (!use || !first || rest.some((a) => a.before.id !== first.before.id || a.after.id !== first.after.id)) return undefined;
-  const marker = symbol(replacedName, "const", first.after.shape);
+  // Under a sum that binds an index of the replaced part, the name must depend on it too.
+  const [bound] = [first.before, first.after].flatMap((e) => [...freeIndices(e)]).filter((name) => name !== d.variable.index);
+  const marker = symbol(replacedName, "const", first.after.shape, bound === undefined ? undefined : { kind: "variable", name: bound });
   const { when: _, ...rule } = ruleOf(use);
   return applyRule(previous, { ...rule, right: marker }, sizes, variableSymbol(d.variable))?.result;
 }
@@ -124,7 +128,8 @@ function logStep(network: TypedNetwork, name: string, whole: Derivation, options
     .flatMap((e) => (e ? [new Recorder(e, d, arrays)] : []));
   if (recorders.length === 0) return undefined;
   const { index } = d.variable;
-  const counts = recorders.map((r) => indexSizes(expressions, r.environment));
+  const around = d.lines.flatMap((l) => l.applications.flatMap((a) => [...a.around]));
+  const counts = recorders.map((r) => indexSizes(expressions, r.environment, around));
   const membersAt = (e: Expr, each: boolean): LoggedLine["values"] => recorders.map((r, i) => {
     const count = index === undefined || !each ? 1 : (counts[i]?.get(index) ?? 1);
     return Array.from({ length: count }, (_, k) => words(evaluate(e, index === undefined || !each ? r.environment : { ...r.environment, indices: new Map([[index, k + 1]]) })));

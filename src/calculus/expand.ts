@@ -1,7 +1,7 @@
 /** The full normal form: products spread over sums, everywhere. In it equal polynomials of matrices are one expression. */
 import type { Dim } from "../expression/dim.js";
 import {
-  add, type Expr, freeIndices, indexSum, multiply, number, partsOf, type Power, renameFreeIndex,
+  add, type Expr, freeIndices, freshIndex, indexSum, multiply, namesOf, number, partsOf, type Power, renameFreeIndex,
   rewrite, scalarProduct, TooLarge,
 } from "../expression/expr.js";
 
@@ -17,20 +17,24 @@ export interface FlatTerm {
   readonly factors: readonly Expr[];
 }
 
-let renamed = 0;
-/** Takes sums over an index out of a product, renaming where names clash. Sums of several terms stay factors. */
-export function flatten(e: Expr): FlatTerm {
+/**
+ * Takes sums over an index out of a product. Where two bear one name the later gets a name that stands neither in the product nor
+ * among the `reserved`. Sums of several terms stay factors.
+ */
+export function flatten(e: Expr, reserved: ReadonlySet<string> = new Set()): FlatTerm {
   const parts = partsOf(e);
   const bound: BoundIndex[] = [];
   let coefficient = parts.coefficient;
   const scalars: Power[] = [];
   const taken = new Set<string>(freeIndices(e));
+  let names: ReadonlySet<string> | undefined;
   const open = (inner: Extract<Expr, { kind: "indexSum" }>): FlatTerm | undefined => {
     if (inner.body.kind === "sum") return undefined;
     let index = inner.index;
     let body: Expr = inner.body;
     if (taken.has(index)) {
-      const other = `${index}″${++renamed}`;
+      names ??= namesOf(e);
+      const other = freshIndex(index, (name) => taken.has(name) || reserved.has(name) || names?.has(name) === true);
       body = renameFreeIndex(body, index, { kind: "variable", name: other });
       index = other;
     }

@@ -1,7 +1,7 @@
 /** Rewriting an update by a lemma: as it stands first, multiplied out only if nothing was found (language, sections 6 and 13). */
 import type { Dim } from "../expression/dim.js";
 import {
-  add, contains, type Expr, mapChildren, multiply, number, scalarProduct, scale, splitCoefficient, termsOf, TooLarge,
+  add, contains, type Expr, freeIndices, mapChildren, multiply, namesOf, number, scalarProduct, scale, splitCoefficient, termsOf, TooLarge,
 } from "../expression/expr.js";
 import { expand, flatten, type FlatTerm, rebuild } from "./expand.js";
 import {
@@ -30,6 +30,8 @@ export interface Application {
   readonly when?: Expr;
   /** What the rule's matched parameters stood for here; in a family the rule's own index stands free. */
   readonly holes: ReadonlyMap<string, Expr>;
+  /** Sizes of the indices that stand free in all these: of the sums around the place. */
+  readonly around: ReadonlyMap<string, Dim>;
 }
 export interface Rewritten {
   readonly result: Expr;
@@ -66,7 +68,7 @@ function countHoles(e: Expr): Map<string, number> {
 }
 
 /** Puts what is given, and the dims known by it, into both sides; undefined where a given thing has not the shape that the lemma asks for. */
-function prepare(rule: RewriteRule): Prepared | undefined {
+function prepare(rule: RewriteRule, names: Iterable<string>): Prepared | undefined {
   let start: Bindings | undefined = noBindings;
   const holes = new Map(rule.holes.map((h) => [h.name, h]));
   for (const [name, value] of rule.given) {
@@ -76,10 +78,8 @@ function prepare(rule: RewriteRule): Prepared | undefined {
   if (!start) return undefined;
   const known: Bindings = { ...start, holes: rule.given };
   // Counted and told apart as written: with c = 0.3 given, Z - c*Z is 0.7*Z, and still no product that matches inside terms.
-  const pattern: Pattern = {
-    occurrences: countHoles(rule.left),
-    holeIndex: new Map(rule.holes.flatMap((h) => (h.index ? [[h.name, h.index] as const] : []))),
-  };
+  const holeIndex = new Map(rule.holes.flatMap((h) => (h.index ? [[h.name, h.index] as const] : [])));
+  const pattern: Pattern = { occurrences: countHoles(rule.left), holeIndex, reserved: new Set([...names, ...holeIndex.values()]) };
   const put = (e: Expr): Expr => putIn(e, known, pattern).result;
   const left = put(rule.left);
   const inside = [rule.left, left].every((e) => e.kind !== "sum" && splitCoefficient(e).coefficient > 0);
@@ -106,7 +106,9 @@ class Search {
   }
   private note(before: Expr, after: Expr, b: Bindings): void {
     const when = this.rule.when && instantiate(this.rule.when, b, this.rule.pattern, (index) => this.sizes.get(index));
-    this.applications.push(when ? { before, after, when, holes: b.holes } : { before, after, holes: b.holes });
+    const free = [before, after, ...(when ? [when] : [])].flatMap((e) => [...freeIndices(e)]);
+    const around = new Map(free.flatMap((name) => { const size = this.sizes.get(name); return size ? [[name, size] as const] : []; }));
+    this.applications.push({ before, after, holes: b.holes, around, ...(when ? { when } : {}) });
   }
 
   /** The expression as a sum of terms. */
@@ -144,7 +146,7 @@ class Search {
   private chosen(left: readonly Expr[], terms: readonly Expr[], fits: (rest: readonly Expr[]) => boolean): { after: Expr; rest: readonly Expr[] } | undefined {
     for (const m of chooseTerms(left, terms, this.rule.start, this.rule.pattern)) {
       if (!fits(m.rest)) continue;
-      terms.forEach((t) => flatten(t).bound.forEach((x) => this.sizes.set(x.index, x.size)));
+      terms.forEach((t) => this.flatten(t));
       const after = this.make(m.bindings);
       if (!after) continue;
       this.note(add(terms.filter((t) => !m.rest.includes(t))), after, m.bindings);
@@ -152,9 +154,13 @@ class Search {
     }
     return undefined;
   }
-  private term(t: Expr): Expr {
-    const flat = flatten(t);
+  private flatten(t: Expr): FlatTerm {
+    const flat = flatten(t, this.rule.pattern.reserved);
     flat.bound.forEach((x) => this.sizes.set(x.index, x.size));
+    return flat;
+  }
+  private term(t: Expr): Expr {
+    const flat = this.flatten(t);
     if (this.rule.inside) {
       const replaced = this.product(flat);
       if (replaced) return replaced;
@@ -171,7 +177,7 @@ class Search {
     return mapChildren(f, (child) => this.expression(child));
   }
   private product(t: FlatTerm): Expr | undefined {
-    const left = flatten(this.rule.left);
+    const left = flatten(this.rule.left, this.rule.pattern.reserved);
     for (const m of matchProduct(left, t, this.rule.start, this.rule.pattern, false)) {
       const after = this.make(m.bindings);
       if (!after) continue;
@@ -192,27 +198,32 @@ class Search {
 }
 /** The left side as it stood, its sums opened (the caller puts them back). */
 function instantiateLeft(rule: Prepared, b: Bindings, sizes: ReadonlyMap<string, Dim>): Expr {
-  const flat = flatten(rule.left);
+  const flat = flatten(rule.left, rule.pattern.reserved);
   const bare = rebuild({ ...flat, bound: [] });
   return instantiate(bare, b, rule.pattern, (index) => sizes.get(index)) ?? number(0);
 }
 
-/** Rewrites everywhere the rule matches; undefined where it matches nowhere. `variable`: what an update is the new value of. */
+/** Rewrites everywhere the rule matches, as both stand, then multiplied out; undefined where it matches nowhere. `variable`: what an update is the new value of. */
 export function applyRule(update: Expr, rule: RewriteRule, indexSizes: ReadonlyMap<string, Dim>, variable?: Expr): Rewritten | undefined {
-  const prepared = prepare(rule);
-  if (!prepared) return undefined;
-  const attempt = (e: Expr, expanded: boolean, opened?: Expr): Rewritten | undefined => {
-    const sizes = new Map(indexSizes);
-    collectSizes(e, sizes);
-    const search = new Search(prepared, sizes, opened);
-    const result = search.expression(e);
-    return search.applications.length > 0 ? { result, applications: search.applications, expanded } : undefined;
+  const attempt = (left: Expr, e: Expr, expanded: boolean): Rewritten | undefined => {
+    const prepared = prepare({ ...rule, left }, [...indexSizes.keys(), ...namesOf(update)]);
+    const searched = (opened?: Expr): Rewritten | undefined => {
+      if (!prepared) return undefined;
+      const sizes = new Map(indexSizes);
+      collectSizes(e, sizes);
+      const search = new Search(prepared, sizes, opened);
+      const result = search.expression(e);
+      return search.applications.length > 0 ? { result, applications: search.applications, expanded } : undefined;
+    };
+    return searched() ?? (expanded && prepared && prepared.leftTerms.length > 1 && variable ? searched(variable) : undefined);
   };
-  const found = attempt(update, false);
+  const found = attempt(rule.left, update, false);
   if (found) return found;
   try {
-    const spread = expand(update);
-    return attempt(spread, true) ?? (prepared.leftTerms.length > 1 && variable ? attempt(spread, true, variable) : undefined);
+    const [spread, left] = [expand(update), expand(rule.left)];
+    const multiplied = attempt(rule.left, spread, true);
+    if (multiplied || left.id === rule.left.id) return multiplied;
+    return attempt(left, update, false) ?? attempt(left, spread, true);
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;

@@ -4,8 +4,8 @@
  */
 import { type Dim, dimEquals, dimSubstitute, dimSymbol, dimSymbols, solveDim } from "../expression/dim.js";
 import {
-  add, type ApplyExpr, apply, dimExpr, type Expr, freeIndices, identity, type IndexTerm, indexSum, indexTermKey,
-  mapChildren, multiply, negate, number, ones, partsOf, type Power, renameFreeIndex, scalarProduct, scalarShape,
+  add, type ApplyExpr, apply, contains, dimExpr, type Expr, freeIndices, freshIndex, identity, type IndexSumExpr, type IndexTerm, indexSum,
+  indexTermKey, mapChildren, multiply, namesOf, negate, number, ones, partsOf, type Power, renameFreeIndex, scalarProduct, scalarShape,
   type SliceExpr, slice, softmaxFamily, sortedOptions, splitCoefficient, type SymbolExpr, symbol, termsOf, transpose, zero,
 } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
@@ -25,6 +25,8 @@ export interface Pattern {
   readonly occurrences: ReadonlyMap<string, number>;
   /** Own index of each family hole. */
   readonly holeIndex: ReadonlyMap<string, string>;
+  /** Names that no sum may get which has to be renamed: they mean something where the lemma is used. */
+  readonly reserved: ReadonlySet<string>;
 }
 
 const withHole = (b: Bindings, name: string, value: Expr): Bindings => ({ ...b, holes: new Map(b.holes).set(name, value) });
@@ -137,12 +139,30 @@ export function* matchExpr(p: Expr, t: Expr, b: Bindings, pattern: Pattern): Gen
     case "apply": yield* matchApply(p, t, b, pattern); return;
     case "sum": yield* matchSum(p.terms, termsOf(t), b, pattern); return;
     case "product": case "indexSum": {
-      const [left, right] = [flatten(p), flatten(t)];
+      if (p.kind === "indexSum" && p.body.kind === "sum") {
+        if (t.kind === "indexSum") yield* matchSumOfBracket(p, t, b, pattern);
+        return;
+      }
+      const [left, right] = [flatten(p, pattern.reserved), flatten(t, pattern.reserved)];
       if (Math.sign(left.coefficient) !== Math.sign(right.coefficient)) return;
       for (const m of matchProduct(left, right, b, pattern, true)) yield m.bindings;
       return;
     }
   }
+}
+/** `sum(k) (A[k] + B[k])`: the indices stand for each other, the brackets match as sums do. */
+function* matchSumOfBracket(p: IndexSumExpr, t: IndexSumExpr, b: Bindings, pattern: Pattern): Generator<Bindings> {
+  const sized = unifyDim(p.size, t.size, b);
+  if (!sized) return;
+  // What the sum binds is its own: it must not meet what another sum, or a hole, has brought along.
+  const taken = new Set([p, ...b.holes.values()].flatMap((e) => [...freeIndices(e)]));
+  for (const to of b.indices.values()) if (to.kind === "variable") taken.add(to.name);
+  const isTaken = (name: string): boolean => taken.has(name) || pattern.reserved.has(name) || namesOf(t).has(name);
+  const place = taken.has(t.index) ? freshIndex(t.index, isTaken) : t.index;
+  const own = !isOwn(p.index) ? place : b.indices.has(p.index) ? freshIndex(p.index, (name) => b.indices.has(name) || pattern.reserved.has(name)) : p.index;
+  const at = matchIndex({ kind: "variable", name: own }, { kind: "variable", name: place }, sized);
+  const opened = (e: IndexSumExpr, name: string): readonly Expr[] => termsOf(renameFreeIndex(e.body, e.index, { kind: "variable", name }));
+  if (at) yield* matchSum(opened(p, own), opened(t, place), at, pattern);
 }
 function matchSymbol(p: SymbolExpr, t: Expr, b: Bindings, pattern: Pattern): Bindings | undefined {
   if (p.role === "hole") {
@@ -266,7 +286,7 @@ function* matchTerm(p: Expr, t: Expr, b: Bindings, pattern: Pattern): Generator<
     if (bound) yield bound;
     return;
   }
-  const [left, right] = [flatten(p), flatten(t)];
+  const [left, right] = [flatten(p, pattern.reserved), flatten(t, pattern.reserved)];
   if (Math.sign(left.coefficient) !== Math.sign(right.coefficient)) return;
   for (const m of matchProduct(left, right, b, pattern, true)) yield m.bindings;
 }
@@ -361,9 +381,10 @@ function hasOpenHole(e: Expr, b: Bindings): boolean {
   return found;
 }
 
-/** An index of the lemma's own that nothing has bound yet. */
+/** An index of the lemma's own that nothing has bound yet, free or under a sum. */
 function hasOpenIndex(e: Expr, b: Bindings): boolean {
-  return [...freeIndices(e)].some((name) => isOwn(name) && !b.indices.has(name));
+  const open = (name: string): boolean => isOwn(name) && !b.indices.has(name);
+  return [...freeIndices(e)].some(open) || contains(e, (x) => x.kind === "indexSum" && open(x.index));
 }
 interface ScalarRest {
   readonly bindings: Bindings;
@@ -429,8 +450,8 @@ function* matchCompound(
     return;
   }
   for (const s of rest.scalars) {
-    if (s.exponent !== p.exponent) continue;
-    const others = { coefficient: rest.coefficient, scalars: rest.scalars.filter((x) => x !== s) };
+    const others = takePower(rest, { base: s.base, exponent: p.exponent });
+    if (!others) continue;
     for (const m of matchExpr(p.base, s.base, b, pattern)) yield* matchCompound(later, others, m, pattern);
   }
 }
@@ -469,7 +490,7 @@ export function putIn(
       case "symbol": {
         if (x.role === "hole") {
           const value = boundValue(x, b, pattern);
-          if (!value && isOwnHole(x, pattern)) missing = true;
+          if (!value) missing = true;
           return value ?? symbol(x.name, x.role, shape(x.shape), x.member);
         }
         if (x.role === "dim" && isOwn(x.name)) {
@@ -492,10 +513,11 @@ export function putIn(
       }
       case "indexSum": {
         const to = at({ kind: "variable", name: x.index });
-        const size = to.kind === "variable" ? sizeOf(to.name) : undefined;
-        if (to.kind !== "variable" || !size) {
-          missing ||= isOwn(x.index);
-          return indexSum(x.index, x.size, visit(x.body));
+        const own = dim(x.size);
+        const size = [...dimSymbols(own)].some(isOwn) && to.kind === "variable" ? sizeOf(to.name) : own;
+        if (to.kind !== "variable" || isOwn(to.name) || !size) {
+          missing = true;
+          return indexSum(x.index, own, visit(x.body));
         }
         return indexSum(to.name, size, visit(x.body));
       }
@@ -517,7 +539,4 @@ export function putIn(
     return mapChildren(x, visit);
   };
   return { result: visit(e), missing };
-}
-function isOwnHole(x: SymbolExpr, pattern: Pattern): boolean {
-  return pattern.occurrences.has(x.name);
 }

@@ -4,7 +4,7 @@
  * Two expressions with equal `id` are equal; order in sums, in entrywise products and among scalars does not count.
  */
 import { spend, TooLarge } from "./effort.js";
-import { type Dim, dimAdd, dimNumber, dimSubtract, dimValue, isOne, one } from "./dim.js";
+import { type Dim, dimAdd, dimNumber, dimSubtract, dimSymbols, dimValue, isOne, one } from "./dim.js";
 import { type FunctionName, functionRow, type Options, type Shape } from "./functions.js";
 
 /** What a name stands for. */
@@ -81,7 +81,6 @@ let ids = new Map<string, number>();
 /** Forgets all expressions; those made before must not be compared with those made after. */
 export function resetExpressions(): void {
   ids = new Map();
-  fresh = 0;
 }
 function identify(key: string): number {
   spend(1 + key.length / 64);
@@ -625,7 +624,30 @@ export function freeIndices(e: Expr): ReadonlySet<string> {
 export function dependsOnIndex(e: Expr, index: string): boolean {
   return freeIndices(e).has(index);
 }
-let fresh = 0;
+/** Names of symbols, indices and sizes that stand in an expression. */
+export function namesOf(e: Expr): ReadonlySet<string> {
+  const names = new Set(freeIndices(e));
+  contains(e, (x) => {
+    for (const d of x.shape) for (const name of dimSymbols(d)) names.add(name);
+    if (x.kind === "symbol") names.add(x.name);
+    if (x.kind === "indexSum") names.add(x.index);
+    if (x.kind === "apply" && x.family) names.add(x.family.index);
+    return false;
+  });
+  return names;
+}
+/** `k2`, `k3`, …: the first name for an index in the place of `k` that is not taken. */
+export function freshIndex(index: string, taken: (name: string) => boolean): string {
+  const stem = index.replace(/\d+$/, "");
+  let number = 2;
+  while (taken(`${stem}${number}`)) number += 1;
+  return `${stem}${number}`;
+}
+/** A name for the index that `e` binds, where another of its name comes in. */
+function outOfTheWay(e: Expr, index: string): string {
+  const names = namesOf(e);
+  return freshIndex(index, (name) => names.has(name));
+}
 /** Free occurrences of an index become another term; bound ones of the new name give way. */
 export function renameFreeIndex(e: Expr, from: string, to: IndexTerm): Expr {
   if (!dependsOnIndex(e, from) || (to.kind === "variable" && to.name === from)) return e;
@@ -636,7 +658,7 @@ export function renameFreeIndex(e: Expr, from: string, to: IndexTerm): Expr {
       return symbol(e.name, e.role, e.shape, e.member && rename(e.member));
     case "indexSum": {
       if (to.kind === "variable" && e.index === to.name) {
-        const other = `${e.index}_${++fresh}`;
+        const other = outOfTheWay(e, e.index);
         return indexSum(other, e.size, renameFreeIndex(renameFreeIndex(e.body, e.index, { kind: "variable", name: other }), from, to));
       }
       return indexSum(e.index, e.size, renameFreeIndex(e.body, from, to));
@@ -646,7 +668,7 @@ export function renameFreeIndex(e: Expr, from: string, to: IndexTerm): Expr {
         const { index, size, at } = e.family;
         if (from === index) return softmaxFamily(e.args[0], index, size, rename(at));
         if (to.kind === "variable" && to.name === index) {
-          const other = `${index}_${++fresh}`;
+          const other = outOfTheWay(e, index);
           const inner = renameFreeIndex(e.args[0], index, { kind: "variable", name: other });
           return softmaxFamily(renameFreeIndex(inner, from, to), other, size, rename(at));
         }

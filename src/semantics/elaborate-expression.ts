@@ -6,7 +6,7 @@ import {
   number, ones, power, renameFreeIndex, rowsOf, scalarShape, slice, softmaxFamily, symbol, transpose, type Range, zero,
 } from "../expression/expr.js";
 import { type FunctionName, functionRow, isFunctionName, type Options, type OptionValue, publicFunctionNames, type Shape } from "../expression/functions.js";
-import { firstUse } from "../syntax/names.js";
+import { firstUse, namesIn } from "../syntax/names.js";
 import type { Expression, FunctionDeclaration, Hole, TypeExpression } from "../syntax/ast.js";
 import {
   dimFault, familyMisuse, misplaced, notSquare, recursion, scalarWanted, shapeMismatch, sizeUnknown, unknownName, wrongArguments, wrongShape,
@@ -192,6 +192,14 @@ function visitIndex(e: IndexNode, context: Context): Elaborated | undefined {
   }
   const value = elaborate(e.object, context);
   if (!value || !matrixOnly(value, e.object.span, context)) return undefined;
+  const index = e.indices.flatMap((i) => (i.kind === "all" ? [] : i.kind === "at" ? [i.value] : [i.from, i.to])).map((x) => indexIn(x, context)).find((x) => x);
+  if (index) {
+    const name = textOf(object);
+    context.reporter.report(e.indices.length === 1
+      ? familyMisuse({ name, problem: `is no family: it has no member ${index.name}`, ...(object.kind === "name" ? { hint: `one is declared with its index: ${name}[${index.name}]: real[…]` } : {}) }, at(e.span))
+      : misplaced({ what: `the index ${index.name}`, where: "in a slice", hint: "rows and columns are taken by sizes and numbers (Z[1, :], Z[2..n, :]); an index takes members of families" }, at(index.span)));
+    return undefined;
+  }
   const range = (i: (typeof e.indices)[number] | undefined, full: Dim): Range | undefined | null => {
     if (!i || i.kind === "all") return undefined;
     const read = (x: Expression): Dim | undefined => context.dims.read(x, false, (name) => context.scope.dim(name));
@@ -211,6 +219,12 @@ function visitIndex(e: IndexNode, context: Context): Elaborated | undefined {
   const rows = range(e.indices[0], rowsOf(value));
   const cols = range(e.indices[1], colsOf(value));
   return rows === null || cols === null ? undefined : { expr: slice(value, rows, cols) };
+}
+/** The first index that a size speaks of. */
+function indexIn(e: Expression, context: Context): { readonly name: string; readonly span: Span } | undefined {
+  const name = namesIn(e).find((n) => context.scope.find(n)?.kind === "index" && !context.scope.dim(n));
+  const span = name === undefined ? undefined : firstUse(e, name);
+  return name !== undefined && span ? { name, span } : undefined;
 }
 function visitSum(e: Extract<Expression, { kind: "sum" }>, context: Context): Elaborated | undefined {
   const binding = context.scope.find(e.index.name);

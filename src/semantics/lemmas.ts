@@ -1,7 +1,7 @@
 /** Lemmas: both sides as expressions over their holes, in dims and indices of their own. */
 import { at, type Reporter } from "../diagnostics/declare.js";
 import { type Dim, dimSymbol, one } from "../expression/dim.js";
-import { dependsOnIndex, freeIndices, symbol, TooLarge } from "../expression/expr.js";
+import { dependsOnIndex, freeIndices, namesOf, symbol, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import type { LemmaHole, TypedLemma } from "./program.js";
 import type { FunctionDeclaration, LemmaDeclaration } from "../syntax/ast.js";
@@ -60,12 +60,23 @@ export function elaborateLemma(lemma: LemmaDeclaration, functions: ReadonlyMap<s
         at(lemma.left.span, showShape(left.shape, context)), at(lemma.right.span, showShape(right.shape, context))));
       return undefined;
     }
+    const nameOf = (index: string): string => index.slice(prefix.length + 1);
     const loose = [...freeIndices(right)].find((index) => !dependsOnIndex(left, index));
     if (loose !== undefined) {
-      const name = loose.slice(prefix.length + 1);
+      const name = nameOf(loose);
       reporter.report(lemmaFault(
         { lemma: prefix, problem: `has the index ${name} free on its right side and not on its left`, hint: `sum over it, brackets around several terms: sum(${name}) (… + …)` },
         at(firstUse(lemma.right, name) ?? lemma.right.span)));
+      return undefined;
+    }
+    // What the left side does not match runs over nothing that is known.
+    const matched = namesOf(left);
+    for (const [side, e, written] of [["right side", right, lemma.right], ["condition", when, lemma.when]] as const) {
+      const index = e && holes.find((h) => h.index !== undefined && namesOf(e).has(h.index) && !matched.has(h.index))?.index;
+      if (!index || !written) continue;
+      reporter.report(lemmaFault(
+        { lemma: prefix, problem: `has the index ${nameOf(index)} in its ${side} and not on its left side`, hint: "an index stands for one that the left side matches" },
+        at(firstUse(written, nameOf(index)) ?? written.span)));
       return undefined;
     }
     return {

@@ -1,7 +1,7 @@
 /** Steps: objective, method, captures, lemmas, normalisation, what the variable becomes. */
 import { at } from "../diagnostics/declare.js";
 import type { Dim } from "../expression/dim.js";
-import { type Expr, symbol } from "../expression/expr.js";
+import { type Expr, symbol, symbolsOf } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import { type LemmaUseTyped, type MethodName, prenormHole, type TypedLemma, type TypedMethod, type TypedParam, type TypedStep, type TypedVariable } from "./program.js";
 import type { Expression, LemmaDeclaration, LemmaUse, MethodCall, StepDeclaration } from "../syntax/ast.js";
@@ -204,6 +204,14 @@ function elaborateUse(use: LemmaUse, lemmas: LemmaTable, context: Context): Lemm
       return undefined;
     }
     given.set(hole.name.name, value.make(typed?.index === undefined ? undefined : { kind: "variable", name: typed.index }));
+  }
+  const names = (e: Expr | undefined): ReadonlySet<string> => new Set(e ? symbolsOf(e).filter((s) => s.role === "hole").map((s) => s.name) : []);
+  const matched = names(lemma.left);
+  for (const [side, e] of [["right side", lemma.right], ["condition", lemma.when]] as const) {
+    const open = lemma.holes.find((h) => names(e).has(h.name) && !matched.has(h.name) && !given.has(h.name));
+    if (!open) continue;
+    reporter.report(lemmaFault({ lemma: lemma.name, problem: `must be given ${open.name}: it stands in its ${side} only`, hint: `using ${lemma.name}(${open.name}: …)` }, at(use.span)));
+    return undefined;
   }
   return [{ lemma, given, span: use.span }];
 }

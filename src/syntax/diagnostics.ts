@@ -119,6 +119,11 @@ export const sumOfEntries = declare<{ argument: string }>({
   message: () => "sum(k) stands before what is summed over the index k",
   hint: (p) => `the sum of all entries is total(${p.argument})`,
 });
+export const noFamily = declare<{ what: string; name: string }>({
+  code: "SRR1025", severity: "error",
+  message: (p) => `${p.what}s cannot be families`,
+  hint: (p) => `declare its members one by one (${p.what} ${p.name}1: …), or one matrix with a column for each`,
+});
 export const initialiserForm = declare<{ text: string }>({
   code: "SRR1024", severity: "error",
   message: (p) => `an initialiser is a name or a call, not ${p.text}`,

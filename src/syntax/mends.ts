@@ -45,6 +45,8 @@ const synonyms: Readonly<Record<string, string>> = {
   def: "fn", func: "fn", function: "fn", model: "network", variable: "var", parameter: "param", constant: "const", dimension: "dim",
   loss_function: "loss", min: "minimize", max: "maximize", argmin: "minimize", subject: "over", lr: "rate", epoch: "epochs",
 };
+/** Declarations that cannot be families, and ones of their form that can. */
+const families: Readonly<Record<string, string>> = { input: "param", target: "param", output: "var" };
 const namesOf: Readonly<Record<string, string>> = {
   Name: "a name", StringLiteral: 'a string in "double quotes"', EOF: "the end", BinaryOperator: "an operator",
 };
@@ -106,6 +108,17 @@ export const mends: readonly MendRow[] = [
       const typed = isType && equals !== -1 && equals < nextPlace(m.lexemes, m.index + 2);
       const diagnostic = unexpected(m, isType ? `leave out the type: ${name} = …` : `write ${name} = …`);
       return typed ? { diagnostic, remove: equals - m.index, insert: [] } : { diagnostic, remove: 1, insert: [put(m, t.Equals)] };
+    },
+  },
+  {
+    name: "a family where there is none",
+    mend: (m) => {
+      const word = m.lexemes[m.index - 2]?.image ?? "";
+      const family = Object.hasOwn(families, word) ? families[word] : undefined;
+      if (!family || !m.is(t.LBracket) || !m.expects(t.Colon) || m.next?.tokenType !== t.Name) return undefined;
+      // Read as a declaration that may be one, so that uses of its members are not faulted too.
+      const insert = [respell(m.lexemes[m.index - 2]!, t.Name, family)];
+      return { diagnostic: d.noFamily({ what: word, name: m.previous!.image }, at(m.span())), from: -2, remove: 1, insert };
     },
   },
   {

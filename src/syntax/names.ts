@@ -24,6 +24,10 @@ function first(e: Expression, fits: (e: Expression) => boolean, closed: (e: Expr
   }
   return undefined;
 }
+/** All names that stand in an expression. */
+export function namesIn(e: Expression): readonly string[] {
+  return e.kind === "name" ? [e.name] : parts(e).flatMap(namesIn);
+}
 /** The place where a name stands for the first time, but where a sum runs over it. */
 export function firstUse(e: Expression, name: string): Span | undefined {
   return first(e, (x) => x.kind === "name" && x.name === name, (x) => x.kind === "sum" && x.index.name === name);

@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { checkLog, type LoggedLine, type ProofLog } from "../../src/audit/check-log.js";
 import { evaluateNotation, readNotation } from "../../src/audit/notation.js";
 import { proofLog } from "../../src/audit/proof-log.js";
+import type { CompiledNetwork } from "../../src/compile.js";
+import { showExpr } from "../../src/expression/print.js";
 import { compileSpec, example } from "../support/build.js";
 
 const names = readdirSync("examples").filter((f) => f.endsWith(".srr")).map((f) => f.slice(0, -4));
@@ -24,6 +26,32 @@ describe("the proof log", () => {
     const log = JSON.parse(JSON.stringify(proofLog(network.typed, network.derivations, { trials: 3, seed: 1 }))) as ProofLog;
     expect(log.steps.map((s) => s.points.length)).toEqual([3]);
     expect(refused(log)).toEqual([]);
+  });
+  describe("of a lemma in a product of sums", () => {
+    const compiled = (objective: string, lemma: string): CompiledNetwork => compileSpec(`network N { dim d = 4, p = 2, n = 3, K = 2, k3 = 3 index k in 1..K index k2 in 1..3 const t = 0.3 input X: real[d, n] param U[k]: real[d, p] param V[k2]: real[d, p]
+      var Z: real[d, n] = X layer l repeat 1 { step s { minimize ${objective} by gradient(rate: t) using m } } output z: real[d, n] = Z } lemma m(${lemma}`);
+    const family = "U[k]: real[d, p], Y[k]: real[d, n]";
+    it.each([
+      ["0.5*(sum(k) (1 + sq_norm(U[k]'*Z)))^2", `${family}): sum(k) Y[k] ~ Y[1]`],
+      ["0.5*(sum(k) (1 + sq_norm(U[k]'*Z)))^2", "U[k]: real[d, p], Z: real[d, n], Y: real[d, n]): (sum(k) (1 + sq_norm(U[k]'*Z)))*Y ~ Y"],
+      ["0.5*k3*(sum(k) sq_norm(U[k]'*Z))^2", "U[k]: real[d, p], Z: real[d, n]): U[k]*U[k]'*Z ~ Z"],
+      ["0.5*(sum(k) sq_norm(U[k]'*Z))^2 + sum(k2) sq_norm(V[k2]'*Z)", `${family}): sum(k) U[k]*U[k]'*Y[k] ~ sum(k) Y[k]`],
+      ["0.5*sum(k) sq_norm(U[k]'*Z)", "A: real[d, d], Z: real[d, n]): A*Z ~ A'*Z"],
+      ["0.5*sq_norm(U[2]'*Z)", "A[i]: real[d, p], Z: real[d, n]): A[i]*A[i]'*Z ~ Z"],
+    ])("%s by m(%s is accepted, and refused with another replacement", (objective, lemma) => {
+      const { typed, derivations } = compiled(objective, lemma);
+      const log = JSON.parse(JSON.stringify(proofLog(typed, derivations, { trials: 2, seed: 1 }))) as ProofLog;
+      expect(refused(log)).toEqual([]);
+      const steps = log.steps.map((s) => ({ ...s, lines: s.lines.map((l) => ({ ...l, ...(l.replaced ? { replaced: l.replaced.map((r) => ({ ...r, after: `1.01*(${r.after})` })) } : {}) })) }));
+      expect(refused({ ...log, steps })).not.toEqual([]);
+    });
+    it("names indices that clash by the expression alone, as nothing else is named", () => {
+      const told = (): readonly string[] => [...compiled("0.5*k3*(sum(k) sq_norm(U[k]'*Z))^2", "U[k]: real[d, p], Z: real[d, n]): U[k]*U[k]'*Z ~ Z").derivations.values()]
+        .flatMap((d) => d.lines.flatMap((l) => [l.expression, ...l.applications.map((a) => a.before)].map((e) => showExpr(e))));
+      const first = told();
+      expect(first.join()).toContain("U[k4]*U[k4]'*Z");
+      expect(told()).toEqual(first);
+    });
   });
   it("imports nothing of the compiler where it is checked", () => {
     const imports = (file: string): readonly string[] => [...readFileSync(file, "utf8").matchAll(/from "([^"]+)"/g)].map((m) => m[1] as string);

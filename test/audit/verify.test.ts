@@ -172,13 +172,14 @@ describe("lemmas", () => {
       expect(codes(text(rate, "0.5*sq_norm(y - A*x)", ""))).toEqual(["SRR3001"]);
     }
   });
+  /** Z less the update, by f: what is wrong with it. */
+  const codes = (update: string, lemma: string, using: string, wanted: string): readonly string[] => compile(`lemma f(${lemma}
+    network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K index j in 1..K const beta = 0.7 input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param W[k]: real[d, p] param g[k]: real param h[k]: real
+      var Z: real[d, n] = x layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) using f(${using}) ${wanted && `expect Z - (${wanted})`} } } output z: real[d, n] = Z }`,
+  { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
   describe("a coefficient that runs with the lemma's index goes with a parameter of that index, or stays outside", () => {
     const family = "P[k]: real[d, p], Q[k]: real[d, p], X[k]: real[p, n]";
     const both = "P[k]: real[d, p], Q[j]: real[d, p], X[j]: real[p, n]";
-    const codes = (update: string, lemma: string, using: string, wanted: string): readonly string[] => compile(`lemma f(${lemma}
-      network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K index j in 1..K const beta = 0.7 input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param W[k]: real[d, p] param g[k]: real param h[k]: real
-        var Z: real[d, n] = x layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) using f(${using}) ${wanted && `expect Z - (${wanted})`} } } output z: real[d, n] = Z }`,
-    { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
     it.each([
       ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) Q[k]*X[k]`, "U, W", "sum(k) g[k]*W[k]*V[k]'*Z"],
       ["sum(k) beta*g[k]*U[k]*V[k]'*Z", `${family}, c: real): sum(k) c*P[k]*X[k] ~ sum(k) c^2*Q[k]*X[k].^2`, "U, W", "sum(k) beta^2*g[k]^2*W[k]*(V[k]'*Z).^2"],
@@ -205,6 +206,42 @@ describe("lemmas", () => {
     ])("no match where %s", (_, update, lemma, using) => expect(codes(update, lemma, using, "")).toEqual(["SRR3001"]));
   });
   it.each([
+    ["inv(I + (sum(k) (U[k]*U[k]' + V[k]*V[k]')) + Z*Z')*Z", "U[k]: real[d, p], V[k]: real[d, p], Z: real[d, n]): inv(I + sum(k) (U[k]*U[k]' + V[k]*V[k]') + Z*Z') ~ sum(k) V[k]*U[k]'", "U", "(sum(k) V[k]*U[k]')*Z"],
+    ["(sum(j) (U[j]*U[j]' + V[j]*W[j]'))*Z", "U[k]: real[d, p], V[k]: real[d, p], W[k]: real[d, p]): sum(k) (U[k]*U[k]' + V[k]*W[k]') ~ sum(k) W[k]*U[k]'", "", "(sum(k) W[k]*U[k]')*Z"],
+    ["(sum(k) (1 + sq_norm(U[k]'*Z)))*Z", "U[k]: real[d, p], Z: real[d, n], Y: real[d, n]): (sum(k) (1 + sq_norm(U[k]'*Z)))*Y ~ Y", "", "Z"],
+    ["(sum(k) (1 + g[k]))^3*Z", "c[k]: real, Y: real[d, n]): (sum(k) (1 + c[k]))^2*Y ~ (sum(k) c[k])*Y", "g", "(sum(k) g[k])*(sum(k) (1 + g[k]))*Z"],
+    ["(sum(k) (1 + g[k]))*(sum(k) (1 + h[k]))*sum(k) g[k]*U[k]*V[k]'*Z", "a[i]: real, b[j]: real, Y: real[d, n]): (sum(i) (1 + a[i]))*(sum(j) (1 + b[j]))*Y ~ (sum(i) sum(j) a[i]*b[j]^2)*Y", "g, h",
+      "(sum(k) g[k])*(sum(k) h[k]^2)*sum(k) g[k]*U[k]*V[k]'*Z"],
+    ["-(sum(k) U[k]*V[k]'*Z) - sum(k) V[k]*U[k]'*Z", "P[k]: real[d, p], Q[k]: real[d, p], Z: real[d, n], c: real): sum(k) (c*P[k]*Q[k]'*Z + c*Q[k]*P[k]'*Z) ~ 2*c*Z", "P: U", "-2*Z"],
+  ])("a sum over a bracket is found: %s by f(%s, given %s", (update, lemma, using, wanted) => {
+    expect(codes(update, lemma, using, wanted)).toEqual([]);
+    expect(codes(update, lemma, using, `1.01*(${wanted})`)).toEqual(["SRR3009"]);
+  });
+  it.each([
+    ["a sum of one product", "sum(k) U[k]*U[k]'*Z", "U[k]: real[d, p], V[k]: real[d, p]): sum(k) (U[k]*U[k]' + V[k]*V[k]') ~ I", "U, V"],
+    ["a bracket without a sum", "(U[1]*U[1]' + V[1]*V[1]')*Z", "P[k]: real[d, p], Q[k]: real[d, p]): sum(k) (P[k]*P[k]' + Q[k]*Q[k]') ~ I", ""],
+    ["a longer bracket", "(sum(k) (1 + g[k] + h[k]))*Z", "c[k]: real, Y: real[d, n]): (sum(k) (1 + c[k]))*Y ~ Y", "g"],
+  ])("a sum over a bracket is not %s", (_, update, lemma, using) => expect(codes(update, lemma, using, "")).toEqual(["SRR3001"]));
+  it.each([
+    ["inv(I + (sum(k) (U[k] + V[k])*(U[k] + V[k])') + Z*Z')*Z", "sum(k) (U[k] + V[k])*(U[k]' + V[k]')", "inv(I + E + Z*Z')*Z"], ["(sum(j) (U[j]*V[j]' + V[j]*U[j]'))*Z", "sum(k) (U[k]*V[k]' + V[k]*U[k]')", "E*Z"],
+    ["(sum(k) (1 + g[k]))*Z", "sum(j) (1 + g[j])", "E*Z"],
+  ])("in %s, %s is captured", (update, capture, wanted) => {
+    const text = `network N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K index j in 1..K input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param g[k]: real
+      var Z: real[d, n] = x layer l repeat 1 { step s { minimize total(stop(${update}) .* Z) by gradient(rate: 1) capture E = ${capture} expect Z - ${wanted} } } output z: real[d, n] = Z train { construct }}`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics.map((d) => `${d.code} ${d.message}`)).toEqual([]);
+  });
+  it.each([
+    ["sum(k) g[k]^2*U[k]*V[k]'*Z", "P[k]: real[d, p], X[k]: real[p, n], s[k]: real): s[k]*P[k]*X[k] ~ P[k]*X[k].^2", "s: g, P: U", "sum(k) g[k]*U[k]*(V[k]'*Z).^2"],
+    ["sum(k) U[k]*V[k]'*Z/g[k]^3", "P[k]: real[d, p], X[k]: real[p, n], s[k]: real): P[k]*X[k]/s[k]^2 ~ P[k]*X[k].^2", "s: g, P: U", "sum(k) U[k]*(V[k]'*Z).^2/g[k]"],
+    ["sum(k) sq_norm(V[k]'*Z)^2*U[k]*V[k]'*Z", "P[k]: real[d, p], X[k]: real[p, n]): sq_norm(X[k])*P[k]*X[k] ~ P[k]*X[k].^2", "P: U", "sum(k) sq_norm(V[k]'*Z)*U[k]*(V[k]'*Z).^2"],
+  ])("a member of a given family is taken out of a power: %s by f(%s, given %s", (update, lemma, using, wanted) => {
+    expect(codes(update, lemma, using, wanted)).toEqual([]);
+    expect(codes(update, lemma, using, `1.01*(${wanted})`)).toEqual(["SRR3009"]);
+  });
+  it.each([
+    ["the power is less", "sum(k) g[k]*U[k]*V[k]'*Z", "s[k]^2*P[k]*X[k]"], ["it stands below", "sum(k) U[k]*V[k]'*Z/g[k]", "s[k]*P[k]*X[k]"],
+  ])("no member is taken out where %s", (_, update, left) => expect(codes(update, `P[k]: real[d, p], X[k]: real[p, n], s[k]: real): ${left} ~ P[k]*X[k]`, "s: g, P: U", "")).toEqual(["SRR3001"]));
+  it.each([
     ["Z .* (A*Z)", "P: real[a, m], Q: real[a, a]): P .* (Q*P) ~ Q*P", "Q: A", "A*Z"],
     ["max(Z, A*Z)", "P: real[a, m], Q: real[a, a]): max(P, Q*P) ~ Q*P/sqrt(a)*m", "Q: A", "A*Z/sqrt(5)*7"],
     ["min(Z*A, Z)", "Q: real[b, b], P: real[a, b]): min(P*Q, P) ~ ones(a)*ones(b)'*Q", "A", "ones(7)*ones(5)'*A"],
@@ -229,10 +266,33 @@ describe("lemmas", () => {
       expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
     }
   });
+  it.each([
+    ["P[k]: real[d, p], X[k]: real[p, n], b: real): P[k]*X[k] ~ P[k]*X[k].^2 when norm_spec(X[k]) < b", "U", "U, b: beta", ["must be given b: it stands in its condition only", "using f(b: …)"]],
+    ["P[k]: real[d, p], X[k]: real[p, n], Q[k]: real[d, p]): P[k]*X[k] ~ Q[k]*X[k]", "", "Q: W", ["must be given Q: it stands in its right side only", "using f(Q: …)"]],
+    ["P[k]: real[d, p], X[k]: real[p, n], Q[k]: real[d, p]): P[k]*X[k] ~ P[k]*X[k] when total(Q[1]) < 1", "P: U", "P: U, Q: W", ["must be given Q: it stands in its condition only", "using f(Q: …)"]],
+  ])("what only the right side or the condition has must be given: (%s, given %s", (lemma, less, enough, [problem, hint]) => {
+    const told = (using: string): readonly (readonly unknown[])[] => compile(`lemma f(${lemma}\nnetwork N { dim d = 4, n = 3, K = 2, p = 2 index k in 1..K const beta = 0.7 input x: real[d, n] param U[k]: real[d, p] param V[k]: real[d, p] param W[k]: real[d, p]
+      var Z: real[d, n] = x step s { minimize total(stop(sum(k) U[k]*V[k]'*Z) .* Z) by gradient(rate: 1) using f(${using}) } output z: real[d, n] = Z }`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => [d.code, d.message, d.hint]);
+    expect(told(less)).toEqual([["SRR2015", `lemma f ${problem}`, hint]]);
+    expect(told(enough)).toEqual([]);
+  });
+  it.each([
+    ["X: real[n, n], B[k]: real): inv(I + X) ~ I - X when norm_spec(X) < sum(k) B[k]"], ["X: real[d, n], W[j]: real[d, d]): X ~ sum(j) W[j]*X"],
+  ])("an index that only the right side or the condition has is an error at the lemma: (%s", (lemma) => {
+    expect(compile(`lemma f(${lemma}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR2015"]);
+  });
   it("an identity holds for each member where no sum binds its index", () => {
     const codes = (right: string): readonly string[] => compile(`lemma f(A[k]: real[d, p], s[k]: real, Z: real[d, n]): s[k]*A[k]*A[k]'*Z = ${right}`, { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code);
     expect(codes("A[k]*(s[k]*A[k]'*(2*Z - Z))")).toEqual([]);
     expect(codes("2*A[k]*(s[k]*A[k]'*Z)")).toEqual(["SRR3010"]);
+  });
+  it.each([
+    ["logdet(I + beta*Z*Z')", "", "Z - 0.2*beta*Z*inv(I + beta*Z'*Z)"], ["logdet(I + Z*Z')", "", "Z - 0.2*Z*inv(I + Z'*Z)"], ["logdet(I + beta*Z*Z')", "(c: beta)", "Z - 0.2*beta*Z*inv(I + beta*Z'*Z)"],
+    ["logdet(I + A*Z*Z'*A')", "(A*Z, (A*Z)')", "Z - 0.2*A'*A*Z*inv(I + Z'*A'*A*Z)"],
+  ])("the library's push_through is found in the gradient of %s, used as %s", (rate, given, wanted) => {
+    const text = `import "std/lemmas" network N { const beta = 0.7 ${head} step s { minimize 0.5*${rate} by gradient(rate: 0.2) using push_through${given} expect ${wanted} } output z: real[d, n] = Z }`;
+    expect(compile(text, { file: "l.srr" }, memoryHost).diagnostics).toEqual([]);
+    expect(compile(text.replace("expect Z", "expect 1.01*Z"), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3009"]);
   });
   it("a number below 1 is no growth", () => {
     const text = `lemma growth(Z: real[d, n], c: real): Z + c*Z ~ Z\nnetwork N { ${head} layer l repeat 1 { step s { minimize sq_norm(Z - X) by gradient(rate: 0.1) using growth } } output z: real[d, n] = Z }`;
