@@ -60,7 +60,7 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
     if (at < 0 || others.some((o) => dependsOn(o, variable))) {
       const asScalar = flat.factors.length === 0 ? flat.scalars.find((s) => s.base.id === X.id && s.exponent === 1) : undefined;
       if (asScalar && !flat.scalars.some((s) => s !== asScalar && dependsOn(s.base, variable))) {
-        scalar.push(multiply(scalarProduct(flat.coefficient, flat.scalars.filter((s) => s !== asScalar))));
+        scalar.push(close(scalarProduct(flat.coefficient, flat.scalars.filter((s) => s !== asScalar))));
         continue;
       }
       throw new NoExactMinimiser("not quadratic", "in a term of its gradient the variable is not multiplied by matrices and numbers alone", t);
@@ -73,12 +73,8 @@ function split(G: Expr, X: Expr, variable: Variable): Linear {
     else scalar.push(close(front));
   }
   if (left.length > 0 && right.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable from the left, another from the right");
-  if (left.length + right.length === 0) return { left, right, entries, scalar, constant };
-  // Beside a matrix, the weights of a column are a diagonal one.
-  if (left.length > 0 && isOne(colsOf(X))) left.push(...entries.map((w) => apply("diag", [w])));
-  else if (right.length > 0 && isOne(rowsOf(X))) right.push(...entries.map((w) => apply("diag", [transpose(w)])));
-  else if (entries.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable by a matrix, another entry by entry");
-  return { left, right, entries: [], scalar, constant };
+  if (left.length + right.length > 0 && entries.length > 0) throw new NoExactMinimiser("both sides", "one term multiplies the variable by a matrix, another entry by entry");
+  return { left, right, entries, scalar, constant };
 }
 /** (w'*x)*u of a column x is u*w'*x, and u*(x*w) of a row x is x*w*u: the matrix. */
 function pairedWithVector(flat: FlatTerm, X: Expr, variable: Variable): Expr | undefined {
@@ -86,10 +82,10 @@ function pairedWithVector(flat: FlatTerm, X: Expr, variable: Variable): Expr | u
   const holder = flat.scalars.find((s) => s.base === own[0]);
   if (isScalar(X) || own.length !== 1 || holder?.exponent !== 1 || flat.factors.length === 0 || flat.factors.some((f) => dependsOn(f, variable))) return undefined;
   const front = scalarProduct(flat.coefficient, flat.scalars.filter((s) => others.includes(s.base)));
-  for (const dot of [holder.base, transpose(holder.base)]) {
-    const { coefficient, scalars, factors } = partsOf(dot);
-    if ([...scalars.map((s) => s.base), ...factors].filter((e) => dependsOn(e, variable)).length !== 1) continue;
-    const scale = multiply(front, scalarProduct(coefficient, scalars));
+  const dot = partsOf(holder.base);
+  if ([...dot.scalars.map((s) => s.base), ...dot.factors].filter((e) => dependsOn(e, variable)).length !== 1) return undefined;
+  const scale = multiply(front, scalarProduct(dot.coefficient, dot.scalars));
+  for (const factors of [dot.factors, [...dot.factors].reverse().map(transpose)]) {
     if (isOne(colsOf(X)) && factors.at(-1)?.id === X.id) return multiply(scale, ...flat.factors, ...factors.slice(0, -1));
     if (isOne(rowsOf(X)) && factors[0]?.id === X.id) return multiply(scale, ...factors.slice(1), ...flat.factors);
   }
@@ -103,12 +99,18 @@ function weightsOf(e: Expr, X: Expr, variable: Variable): Expr | undefined {
 }
 
 const weightSign = (t: FlatTerm, known: KnownNumbers): number | undefined => signOf(scalarProduct(t.coefficient, t.scalars), known);
-/** Is c·M'*M (or c·M*M') seen in a term, and with which sign? */
+/** A matrix of ones is a column of them times a row. */
+const thinFactors = (t: FlatTerm): readonly Expr[] =>
+  t.factors.flatMap((f) => (f.kind === "ones" && !isOne(rowsOf(f)) && !isOne(colsOf(f)) ? [ones([rowsOf(f), one]), ones([one, colsOf(f)])] : [f]));
+/** Is c·M'*M (or c·M*M') seen in a term, or a diagonal matrix of squares, and with which sign? */
 function gramSign(t: Expr, known: KnownNumbers): number | undefined {
+  const diagonal = diagonalOf(t);
+  if (diagonal) return squareSign(diagonal, known);
   const flat = flatten(t);
-  const half = flat.factors.length / 2;
-  if (flat.factors.length % 2 === 0) {
-    const [front, back] = [multiply(...flat.factors.slice(0, half)), multiply(...flat.factors.slice(half))];
+  const factors = thinFactors(flat);
+  const half = factors.length / 2;
+  if (factors.length % 2 === 0) {
+    const [front, back] = [multiply(...factors.slice(0, half)), multiply(...factors.slice(half))];
     if (transpose(front).id === back.id) return weightSign(flat, known);
   }
   return undefined;
@@ -130,7 +132,7 @@ function diagonalOf(t: Expr): Expr | undefined {
 /** An upper bound of a term's rank, where the sizes are numbers. */
 function rankBound(t: Expr, value: (d: Dim) => number | undefined): number | undefined {
   const flat = flatten(t);
-  const sizes = flat.factors.flatMap((f) => [value(rowsOf(f)), value(colsOf(f))]);
+  const sizes = thinFactors(flat).flatMap((f) => [value(rowsOf(f)), value(colsOf(f))]);
   if (sizes.some((s) => s === undefined)) return undefined;
   const members = flat.bound.reduce<number | undefined>((n, b) => {
     const size = value(b.size);
@@ -171,7 +173,9 @@ export function minimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Va
       try {
         return heldMinimiser(add(quadratic), [...h, ...others], variable, known);
       } catch (again) {
-        throw again instanceof NotInTable ? fault : again;
+        // The second try is told of where the spec has such terms.
+        const guessed = again instanceof NotInTable || (h.length === 0 && again instanceof NoExactMinimiser && again.fault === "not separable");
+        throw guessed ? fault : again;
       }
     }
   });

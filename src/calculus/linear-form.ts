@@ -8,16 +8,20 @@ import {
   slice, termsOf, transpose,
 } from "../expression/expr.js";
 import type { FunctionName } from "../expression/functions.js";
-import { expand, flatten } from "./expand.js";
+import { expand } from "./expand.js";
 import { byVariable, dependsOn, type Variable } from "./gradient.js";
 
+/** Of a column or a row. */
+const summed = (x: Expr): Expr | undefined =>
+  isOne(colsOf(x)) ? multiply(ones([one, rowsOf(x)]), x) : isOne(rowsOf(x)) ? multiply(x, ones([colsOf(x), one])) : undefined;
 /** Functions that are products with matrices, by their argument. */
 const asProduct: Partial<Record<FunctionName, (x: Expr, e: ApplyExpr) => Expr | undefined>> = {
   colsum: (x) => multiply(transpose(x), ones([rowsOf(x), one])),
   rowsum: (x) => multiply(x, ones([colsOf(x), one])),
   colmean: (x) => multiply(transpose(divide(x, dimExpr(rowsOf(x)))), ones([rowsOf(x), one])),
   rowmean: (x) => multiply(divide(x, dimExpr(colsOf(x))), ones([colsOf(x), one])),
-  total: (x) => (isOne(colsOf(x)) ? multiply(ones([one, rowsOf(x)]), x) : isOne(rowsOf(x)) ? multiply(x, ones([colsOf(x), one])) : undefined),
+  total: summed,
+  mean: (x) => summed(divide(x, dimExpr(isOne(colsOf(x)) ? rowsOf(x) : colsOf(x)))),
   pad: (x, { options }) => {
     const amount = (side: string): Dim => (typeof options[side] === "object" ? (options[side] as Dim) : dimNumber(0));
     const part = (full: Dim, before: Dim, length: Dim): { readonly whole: Expr; readonly range: Range } =>
@@ -36,15 +40,14 @@ function spreadOver(e: ApplyExpr, x: Expr): Expr {
     return multiply(scalarProduct(coefficient, scalars), apply(e.fn, [multiply(...factors)], e.options));
   }));
 }
-/** u .* (A*x) is diag(u)*A*x of a column; the variable itself keeps its weights. */
-function spreadEntries(e: ApplyExpr, X: Expr, variable: Variable): Expr {
+/** u .* x is diag(u)*x of a column; a matrix has its weights entry by entry. */
+function spreadEntries(e: ApplyExpr, variable: Variable): Expr {
   const { own, others } = byVariable(e.args, variable);
   const [inner] = own;
   if (!inner || own.length > 1 || others.length === 0) return e;
   const diag = (columns: readonly Expr[]): Expr => apply("diag", [hadamard(columns)]);
   return add(termsOf(expand(inner)).map((t) => {
-    const { factors } = flatten(t);
-    if (!dependsOn(t, variable) || factors.length < 2 && (factors.length === 0 || factors[0]?.id === X.id)) return hadamard([...others, t]);
+    if (!dependsOn(t, variable)) return hadamard([...others, t]);
     if (isOne(colsOf(e))) return multiply(diag(others), t);
     return isOne(rowsOf(e)) ? multiply(t, diag(others.map(transpose))) : hadamard([...others, t]);
   }));
@@ -59,7 +62,7 @@ export function linearForm(G: Expr, X: Expr, variable: Variable): Expr {
       return multiply(rows, e.arg, slice(identity(colsOf(e.arg)), undefined, e.cols));
     }
     if (e.kind !== "apply") return e;
-    if (e.fn === "hadamard") return spreadEntries(e, X, variable);
+    if (e.fn === "hadamard") return spreadEntries(e, variable);
     const [x] = e.args;
     if (!x) return e;
     if (isScalar(X)) return linear.has(e.fn) ? spreadOver(e, x) : e;

@@ -204,7 +204,9 @@ function affineTerms(argument: Expr, X: Expr, variable: Variable): Affine | unde
  */
 export function proximal(marked: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers): Expr {
   const opened = marked.flatMap((term) => openTerms(unmarked(term), variable)).filter((term) => dependsOn(term, variable));
-  return proximalOf(gathered(opened, variable), variable, v, t, known, true);
+  // A member of a family, or of its slice, has its own terms.
+  const terms = gathered(opened, variable).map((term) => upright(separable(term, variable), variableSymbol(variable)));
+  return proximalOf(terms, variable, v, t, known, true);
 }
 /** `mayTurn`: the variable is as the step has it, not its transpose. */
 function proximalOf(terms: readonly Expr[], variable: Variable, v: Expr, t: Expr, known: KnownNumbers, mayTurn: boolean): Expr {
@@ -224,8 +226,7 @@ function proximalOf(terms: readonly Expr[], variable: Variable, v: Expr, t: Expr
   const linear: Expr[] = [];
   const squares: { weight: Expr; affine: Affine }[] = [];
   const atoms: { term: AtomicTerm; affine: Affine }[] = [];
-  for (const outer of terms) {
-    const inner = separable(outer, variable);
+  for (const inner of terms) {
     if (!nonsmoothFunction(inner)) {
       const slope = constantSlope(inner, variable);
       if (slope) { linear.push(slope); continue; }
@@ -303,17 +304,18 @@ const rescaled: Partial<Record<AtomicTerm["fn"], (term: AtomicTerm, size: Expr) 
 
 // ---------------------------------------------------------------- the variable's transpose
 const isRowSlice = (e: Expr, X: Expr): e is SliceExpr => e.kind === "slice" && e.arg.id === X.id && e.rows !== undefined && e.cols === undefined;
-/** Functions of entries alone, or of singular values: f(X') is f(X). What they compare with is a number. */
-const symmetric: ReadonlySet<FunctionName> = new Set(["sq_norm", "norm0", "norm1", "norm2", "norm_inf", "norm_nuc", "norm_spec", "nonnegative", "ball", "sphere", "total"]);
+/** Functions of all entries alike, or of singular values: f(X') is f(X). */
+const symmetric: ReadonlySet<FunctionName> = new Set(["sq_norm", "norm0", "norm1", "norm2", "norm_inf", "norm_nuc", "norm_spec", "nonnegative", "total"]);
+const isTransposeOf = (e: Expr, X: Expr): boolean => e.kind === "transpose" && (e.arg.id === X.id || e.arg.kind === "slice" && e.arg.arg.id === X.id);
+/** f(X') as f(X), where it does not matter. */
+const upright = (term: Expr, X: Expr): Expr => rewrite(term, (e) => {
+  const [argument, ...rest] = e.kind === "apply" && symmetric.has(e.fn) ? e.args : [];
+  return e.kind === "apply" && argument && contains(argument, (x) => isTransposeOf(x, X)) ? apply(e.fn, [transpose(argument), ...rest], e.options) : e;
+});
 /** The term as one of W = X': rows of X are columns of W. */
 function turn(term: Expr, X: Expr, W: Expr): Expr {
   const replaced = (e: Expr): Expr => (e.id === X.id ? transpose(W) : isRowSlice(e, X) ? transpose(slice(W, undefined, e.rows)) : mapChildren(e, replaced));
-  const seesTranspose = (argument: Expr): boolean =>
-    contains(argument, (e) => e.kind === "transpose" && (e.arg.id === W.id || e.arg.kind === "slice" && e.arg.arg.id === W.id));
-  return rewrite(replaced(term), (e) => {
-    const [argument, ...rest] = e.kind === "apply" && symmetric.has(e.fn) ? e.args : [];
-    return e.kind === "apply" && argument && seesTranspose(argument) ? apply(e.fn, [transpose(argument), ...rest], e.options) : e;
-  });
+  return upright(replaced(term), W);
 }
 
 // ---------------------------------------------------------------- disjoint columns

@@ -2,7 +2,7 @@
 import { dirname, resolve } from "node:path";
 import type { ModelDescription, TensorMap } from "../runtime/contract.js";
 import type { DataSet } from "../runtime/data/dataset.js";
-import { loadData, parseDataOption } from "../runtime/data/load.js";
+import { loadData, namesSource, parseDataOption } from "../runtime/data/load.js";
 import { hasShape } from "../runtime/data/tensors.js";
 import { feedStreams, prepare } from "../runtime/prepare.js";
 import { Random } from "../runtime/random.js";
@@ -31,7 +31,7 @@ const fewSamples = 8;
 
 export async function auditData(model: ModelDescription, options: AuditDataOptions): Promise<AuditData> {
   if (model.inputs.length === 0 && model.targets.length === 0) return { name: "no data", batch: {}, samples: 1 };
-  if (options.data?.endsWith(".safetensors")) return fromTensors(model, options.data, options.samples);
+  if (options.data?.endsWith(".safetensors") && !namesSource(options.data)) return fromTensors(model, options.data, options.samples);
   if (options.data === "random") return drawn(model, options.samples ?? fewSamples, options.seed);
   const set = await specData(model, options, ", a safetensors file of the inputs, or random");
   const split = options.construct ? set.train : set.test;

@@ -94,11 +94,13 @@ describe("exact steps on weights entry by entry", () => {
 });
 
 describe("exact steps of other linear functions", () => {
-  const of = (variable: string, objective: string, expected = ""): string => `network N { dim d = 4, n = 3 input Y: real[d, n] input y: real[d] param M: real[d, n] param w: real[d] param a: real[d] param b: real[n] param A: real[d, d]
+  const of = (variable: string, objective: string, expected = ""): string => `network N { dim d = 4, n = 3 index k in 1..3 input Y: real[d, n] input y: real[d] param M: real[d, n] param w: real[d] param a: real[d] param b: real[n] param A: real[d, d]
     var ${variable} layer l repeat 1 { step s { minimize ${objective} by exact ${expected} } } output z: real = total(v) }`;
   const [column, row, matrix, scalar] = ["v: real[d] = y", "v: real[1, d] = y'", "v: real[d, n] = Y", "v: real = 1"];
   it.each([
     [column, "0.5*sq_norm(y - v) + 0.1*sq_norm(v[2..d] - v[1..d-1])"], [column, "sq_norm(A*v - y) + 0.1*(total(v) - 1)^2 + sq_norm(v - mean(v)) + sq_norm(v)"], [column, "sq_norm(y - v) + 0.3*(w'*v - 1)^2"],
+    [column, "sq_norm(w .* v - a)"], [column, "0.5*sq_norm(y - A*v) + 0.7*sq_norm(w .* v - a)"], [column, "sq_norm(y - A*(w .* v)) + sq_norm(v)"], [column, "(mean(v) - 1)^2 + sq_norm(v - y)"],
+    [column, "(v'*w - 1)^2 + (v'*w)*(a'*v) + 3*sq_norm(v - y)"], [column, "sq_norm(A*v - (w'*v)*y) + sq_norm(v - y)"], [row, "sq_norm(w' .* v - y') + sq_norm(v*A)"], [scalar, "sum(k) sq_norm(Y[:, 1] - k*v*w)"],
     [row, "sq_norm(v - y') + (v*w - 1)^2 + sq_norm(a' .* v)"], [matrix, "sq_norm(v - Y) + sq_norm(colmean(v)) + sq_norm(colsum(v) - b) + sq_norm(v'*A - Y')"], [matrix, "sq_norm(v - Y) + sq_norm(rowsum(v) - y)"],
     [matrix, "sq_norm(v - Y) + sq_norm(v[:, 2..n] - v[:, 1..n-1])"], [matrix, "sq_norm(v - Y) + sq_norm(v[2..d, :] - v[1..d-1, :]) + sq_norm(A*v - Y)"],
     [scalar, "0.5*sq_norm(Y - v*M) + 0.05*v^2"], [scalar, "sq_norm(M .* (Y - v)) + sq_norm(v*a - y) + v"], [scalar, "trace((v*A - A)'*(v*A - A)) + v"],
@@ -118,15 +120,20 @@ describe("exact steps of other linear functions", () => {
   it.each([[scalar, "total(relu(v*M)) + v^2"], [column, "total(relu(v)) + sq_norm(v)"], [matrix, "sq_norm(v[2..d, :]) + sq_norm(v[:, 2..n]) + sq_norm(v)"]])("%s: %s has none that is found", (variable, objective) => {
     expect(compile(of(variable, objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3005"]);
   });
+  it.each([[column, "(total(v) - 1)^2"], [column, "-(total(v) - 1)^2"], [column, "-(total(A*v) - 1)^2"], [matrix, "-sq_norm(colsum(v) - b)"], [column, "-sq_norm(w .* v - a)"], [matrix, "-sq_norm(colmean(v))"]])("%s: %s has no minimum, or more than one", (variable, objective) => {
+    expect(compile(of(variable, objective), { file: "l.srr" }, memoryHost).diagnostics.map((d) => d.code)).toEqual(["SRR3006"]);
+  });
 });
 
 describe("proximal steps on the variable's transpose and on ranges of its rows", () => {
-  const of = (variable: string, objective: string): string => `network N { dim d = 4, n = 3 input Y: real[d, n] input y: real[d] param V: real[d, n]
-    var ${variable} layer l repeat 1 { step s { minimize ${objective} by proximal(rate: 0.3) } } output z: real = total(v) }`;
+  const of = (variable: string, objective: string): string => `network N { dim d = 4, n = 3 index k in 1..3 input Y: real[d, n] input y: real[d] param V: real[d, n]
+    var ${variable} layer l repeat 1 { step s { minimize ${objective} by proximal(rate: 0.3) } } output z: real = ${variable.startsWith("v[k]") ? "sum(k) total(v[k])" : "total(v)"} }`;
   const [column, matrix] = ["v: real[d] = y", "v: real[d, n] = Y"];
   it.each([
     [matrix, "norm21(v')"], [matrix, "norm1(v') + nonnegative(v')"], [matrix, "norm21(v' - V') + sq_norm(v - 1)"], [matrix, "simplex(v')"], [matrix, "norm_nuc(v')"], [matrix, "norm1(v[1..2, :]) + norm2(v[3..d, :])"],
     [column, "norm1(v[1..2]) + norm2(v[3..d])"], [column, "norm2(v[2..3]) + 0.5*sq_norm(v[2..3] - y[2..3])"], [matrix, "norm21(v[1..2, :]') + norm1(v[3..d, :])"], [matrix, "norm21(v[1..2, :]) + norm1(v[3..d, :])"],
+    [matrix, "ball(v[1..2, :], 0.5)"], [matrix, "sphere(v[1..2, :], 0.5)"], [matrix, "ball(v', 0.5)"], [matrix, "ball(v, 0.5) + nonnegative(v')"], [column, "ball(v[1..3], 0.5)"], [matrix, "0.2*norm1(v') + norm21(v)"],
+    ["v[k]: real[d] = y", "sum(k) norm2(v[k][1..2])"], ["v[k]: real[d, n] = Y", "sum(k) k*norm2(v[k][:, 1])"], ["v[k]: real[d, n] = Y", "sum(k) norm21(v[k][:, 1..2])"],
   ])("%s: %s has its minimum", (variable, objective) => {
     const network = compileSpec(of(variable, objective));
     expect(checked(network)).toEqual([expect.objectContaining({ kind: "minimality", ok: true })]);

@@ -15,6 +15,8 @@ const sources: Readonly<Record<string, Source>> = {
   mnist: { load: mnist, takesPath: false }, idx: { load: idx, takesPath: true }, cifar10: { load: cifar10, takesPath: true }, images: { load: images, takesPath: true },
   text: { load: text, takesPath: true }, tensors: { load: tensors, takesPath: true }, sparse_codes: { load: sparseCodes, takesPath: false }, gaussians: { load: gaussians, takesPath: false },
 };
+/** Does `--data` name a source here, or a file? */
+export const namesSource = (text: string): boolean => Object.hasOwn(sources, text.split(":", 1)[0] ?? "");
 function sourceOf(name: string): Source {
   const source = Object.hasOwn(sources, name) ? sources[name] : undefined;
   if (!source) throw new DataError(`there is no data source ${name}; there are ${Object.keys(sources).join(", ")}`);

@@ -1,6 +1,6 @@
 /** Data of one's own, of any kind: safetensors files that hold a tensor for each input and target, under its name, samples along the first axis. */
 import { join, resolve } from "node:path";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { type HostTensor, isNeeded, type ModelDescription, type PlainCall, type TensorMap, type WireTensor } from "../contract.js";
 import { DataError, readSafetensors } from "../safetensors.js";
 import { type DataSet, pathOption, readFile, rows, type SourceContext, type Split } from "./dataset.js";
@@ -64,9 +64,12 @@ function divided(file: string, model: ModelDescription): { readonly train: Split
 export function tensors(call: PlainCall, { model, baseDirectory }: SourceContext): DataSet {
   const path = resolve(baseDirectory, pathOption(call));
   if (!(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false)) return { name: "tensors", ...divided(path, model) };
+  const names = ["train.safetensors", "test.safetensors"] as const;
+  const missing = names.filter((name) => !existsSync(join(path, name)));
+  if (missing.length > 0) throw new DataError(`${path} has no ${missing.join(" and no ")}; a folder of tensors holds ${names.join(" and ")}`);
   const whole = (name: string): Split => {
     const { count, tensors } = readRows(join(path, name), model);
     return rows(count, tensors);
   };
-  return { name: "tensors", train: whole("train.safetensors"), test: whole("test.safetensors") };
+  return { name: "tensors", train: whole(names[0]), test: whole(names[1]) };
 }
