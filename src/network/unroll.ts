@@ -36,7 +36,7 @@ class Unroller {
   /** The spec's statement that gives a value. */
   private readonly origins = new Map<string, Exclude<TypedStatement, TypedLayer>>();
   private readonly used = new Map<string, number>();
-  private readonly momenta = new Map<string, Momentum>();
+  private readonly momenta = new Map<TypedStep, Momentum>();
   private readonly dims: ReadonlyMap<string, number>;
   private readonly indices: ReadonlyMap<string, number>;
   readonly definitions: ReadonlyMap<string, Expr>;
@@ -63,7 +63,7 @@ class Unroller {
   run(): void {
     const uses = this.usesOf(this.network.statements);
     const given = [...this.network.inputs, ...this.network.targets].map((t) => t.name);
-    for (const name of [...given, ...this.definitions.keys(), ...this.dims.keys(), ...this.indices.keys()]) this.unique(name);
+    for (const name of [...given, ...this.definitions.keys(), ...this.dims.keys(), ...this.indices.keys(), ...this.parameterNames()]) this.unique(name);
     for (const p of this.network.params) this.addParameter(p, p.name, uses, this.globals, 1);
     for (const s of this.network.statements) {
       if (s.kind === "layer") this.layer(s);
@@ -126,7 +126,6 @@ class Unroller {
     return value;
   }
   private addParameter(p: TypedParam, fullName: string, uses: readonly Expr[], names: ReadonlyMap<string, string>, layer: number): void {
-    this.unique(fullName);
     this.parameters.push(networkParameter(p, fullName, {
       dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names, reporter: this.reporter,
     }));
@@ -151,6 +150,13 @@ class Unroller {
     });
   }
 
+  /** Of all layers: a statement may stand before them. */
+  private parameterNames(): readonly string[] {
+    const layers = this.network.statements.filter((s): s is TypedLayer => s.kind === "layer");
+    const names = layers.flatMap((l) => Array.from({ length: l.repeat }, (_, i) => l.params.map((p) => fullName(p, l, i + 1))).flat());
+    return [...new Set([...this.network.params.map((p) => p.name), ...names])];
+  }
+
   // -------------------------------------------------------------- statements
   private layer(layer: TypedLayer): void {
     const uses = this.usesOf(layer.body);
@@ -159,12 +165,14 @@ class Unroller {
     for (let copy = 1; copy <= layer.repeat; copy++) {
       const prefix = `${layer.name}.${copy}`;
       const names = new Map(this.globals);
-      for (const p of layer.params) names.set(p.name, p.shared ? `${layer.name}.${p.name}` : `${prefix}.${p.name}`);
+      for (const p of layer.params) names.set(p.name, fullName(p, layer, copy));
       for (const p of layer.params) {
         if (!p.shared || copy === 1) this.addParameter(p, names.get(p.name) ?? p.name, uses, names, copy);
       }
       for (const s of layer.body) this.statement(s, { prefix, path: `${layer.name}.${copy}`, names, layer: copy, owner: layer, lets: own });
     }
+    // A variable of the layer is known in it alone.
+    for (const s of layer.body) if (s.kind === "var") this.current.delete(s.name);
   }
   private statement(s: Exclude<TypedStatement, TypedLayer>, scope: Scope): void {
     const before = this.statements.length;
@@ -201,7 +209,7 @@ class Unroller {
     return spreadLets(e, scope.lets);
   }
   private namesNow(scope: Scope, more: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
-    return new Map([...scope.names, ...this.outputNames, ...this.current, ...more]);
+    return new Map([...scope.names, ...this.current, ...more]);
   }
   valueType(t: TypedValue): ValueType {
     const resolve = (d: Dim): Dim => this.resolveDim(d);
@@ -262,9 +270,9 @@ class Unroller {
     if (inner && !isZero(inner.from)) names = new Map([...atStart, [inner.name, emitInner(inner.name, inner.from, atStart)]]);
     const put = (e: Expr, v: Expr): Expr => (v === X ? e : substitute(e, (x) => (x.name === iterated && x.role === X_role(X) ? v : undefined)));
 
-    const key = `${scope.owner?.name ?? ""}/${s.name}${inner ? `/${scope.layer}` : ""}`;
     const usesMomentum = s.method.momentum.kind !== "none";
-    let momentum = this.momenta.get(key) ?? { state: atRest };
+    // For an inner variable it starts anew in each copy.
+    let momentum = (inner ? undefined : this.momenta.get(s)) ?? { state: atRest };
     const single = s.method.iterations === 1 && !usesMomentum && !inner;
     if (single) {
       this.capture(derivation, (e) => e, scope, atStart, path, numbers);
@@ -275,7 +283,7 @@ class Unroller {
       let from = value;
       let fromNames = names;
       if (usesMomentum && momentum.offset !== undefined) {
-        const offsetName = `${iterated}_offset`;
+        const offsetName = made(iterated, "offset");
         const offset = symbol(offsetName, "var", innerTyped.shape, X.kind === "symbol" ? X.member : undefined);
         const ahead = emitInner(`ahead${i}`, add([value, offset]), new Map([...names, [offsetName, momentum.offset]]));
         fromNames = new Map([...names, [iterated, ahead]]);
@@ -288,7 +296,7 @@ class Unroller {
         const { factor, next: state } = momentumFactor(s.method, momentum.state);
         momentum = { state };
         if (!isZero(factor)) {
-          const newName = `${iterated}_new`;
+          const newName = made(iterated, "new");
           const fresh = symbol(newName, "var", innerTyped.shape, X.kind === "symbol" ? X.member : undefined);
           const offset = emitInner(`offset${i}`, multiply(factor, subtract(fresh, value)), new Map([...names, [newName, next]]));
           momentum = { state, offset };
@@ -297,7 +305,7 @@ class Unroller {
       names = new Map([...names, [iterated, next]]);
       value = X;
     }
-    this.momenta.set(key, momentum);
+    this.momenta.set(s, momentum);
     if (inner) this.finishInner(s, typed, innerTyped, X, names, zNow, start, emit);
     else this.finishIterated(s, typed, Z, names.get(iterated) ?? zNow, zNow, start, scope, emit);
   }
@@ -311,7 +319,7 @@ class Unroller {
     let value = update;
     let names = atStart;
     if (s.prenorm?.mode === "increment") {
-      const name = this.normalisedName(s.variable, atStart);
+      const name = made(s.variable, "norm");
       const normalised = symbol(name, "var", typed.shape, Z.kind === "symbol" ? Z.member : undefined);
       const increment = subtract(update, Z);
       value = add([Z, substitute(increment, (x) => (x.name === s.variable ? normalised : undefined))]);
@@ -327,10 +335,9 @@ class Unroller {
   private finishIterated(s: TypedStep, typed: TypedVariable, Z: Expr, last: string, zNow: string, start: string, scope: Scope, emit: Emit): void {
     const member = Z.kind === "symbol" ? Z.member : undefined;
     const named = (name: string): Expr => symbol(name, "var", typed.shape, member);
-    const names = new Map([...this.namesNow(scope), [`${s.variable}_last`, last], [`${s.variable}_start`, start], [s.variable, zNow]]);
-    const value = s.prenorm?.mode === "increment"
-      ? add([Z, subtract(named(`${s.variable}_last`), named(`${s.variable}_start`))])
-      : named(`${s.variable}_last`);
+    const [end, begin] = [made(s.variable, "last"), made(s.variable, "start")];
+    const names = new Map([...this.namesNow(scope), [end, last], [begin, start], [s.variable, zNow]]);
+    const value = s.prenorm?.mode === "increment" ? add([Z, subtract(named(end), named(begin))]) : named(end);
     if (!s.then) {
       this.current.set(s.variable, emit("", value, names, { variable: s.variable }));
       return;
@@ -353,11 +360,6 @@ class Unroller {
     this.reporter.report(thenRequired({
       step: s.name, inner: s.over?.name ?? s.variable, shape: show(shape), variable: typed.name, wanted: show(typed.shape),
     }, at(s.ast.over?.name.span ?? s.ast.name.span)));
-  }
-  private normalisedName(variable: string, taken: ReadonlyMap<string, string>): string {
-    let name = `${variable}_norm`;
-    while (taken.has(name)) name += "_";
-    return name;
   }
 
   private capture(
@@ -405,6 +407,10 @@ const X_role = (X: Expr): SymbolExpr["role"] => (X.kind === "symbol" ? X.role : 
 function familyOf(v: TypedVariable, indices: ReadonlyMap<string, number>): Partial<UnrolledStatement> {
   return v.index === undefined ? {} : { family: { index: v.index, size: indices.get(v.index) ?? 1 } };
 }
+
+const fullName = (p: TypedParam, layer: TypedLayer, copy: number): string => (p.shared ? `${layer.name}.${p.name}` : `${layer.name}.${copy}.${p.name}`);
+/** A name for what unrolling makes of a variable, shown as `Z_new`. No spec can write the whole of it. */
+const made = (variable: string, what: string): string => `made.${variable}_${what}`;
 
 /** The unrolled network. Faults are reported; the result is complete all the same. */
 export function unroll(network: TypedNetwork, derivations: ReadonlyMap<TypedStep, Derivation>, reporter: Reporter): UnrolledNetwork {

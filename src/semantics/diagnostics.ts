@@ -9,6 +9,9 @@ export const unknownName = declare<{ name: string; what: string; near?: string |
 export const duplicateName = declare<{ name: string }>({
   code: "SRR2002", severity: "error", message: (p) => `${p.name} is declared twice`, hint: () => "choose another name",
 });
+export const givenName = declare<{ name: string; meaning: string }>({
+  code: "SRR2023", severity: "error", message: (p) => `${p.name} is ${p.meaning}, and cannot be declared`, hint: () => "choose another name",
+});
 export const shapeMismatch = declare<{ op: string; left: string; right: string; mend?: string | undefined }>({
   code: "SRR2003", severity: "error",
   message: (p) => `cannot form ${p.op}: ${p.left} beside ${p.right}`, hint: (p) => p.mend && `${p.mend} fits`,

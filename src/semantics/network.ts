@@ -1,4 +1,5 @@
 /** One network: its declarations from top to bottom. */
+import { own as ownOf } from "../runtime/contract.js";
 import { at, Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Dim, dimEquals, dimSymbol, dimSymbols, isOne, one } from "../expression/dim.js";
@@ -14,7 +15,7 @@ import type {
   Assignment, Expression, FunctionDeclaration, InputDeclaration, LayerDeclaration, LetDeclaration, Member, NetworkDeclaration, ObjectiveDeclaration,
   OutputDeclaration, ParamDeclaration, StepDeclaration, TypeExpression, VarDeclaration,
 } from "../syntax/ast.js";
-import { dimFault, duplicateName, expressionTooLarge, familyMisuse, mayStartAtZero, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
+import { dimFault, duplicateName, givenName, expressionTooLarge, familyMisuse, mayStartAtZero, misplaced, notANumber, presetUnknown, settingUnknown, unknownName, wrongArguments, wrongShape } from "./diagnostics.js";
 import { Dims, DimSolved } from "./dims.js";
 import { elaborate, elaborateAs, elaborateScalar, showShape, strip, textOf } from "./elaborate-expression.js";
 import { sincosMisfit } from "./network-functions.js";
@@ -52,6 +53,9 @@ export function elaborateNetwork(network: NetworkDeclaration, options: NetworkOp
   }
   return undefined;
 }
+
+/** Names that mean something everywhere. */
+const givenNames: Readonly<Record<string, string>> = { I: "the identity", layer: "the number of a layer's copy" };
 
 interface LayerState {
   readonly scope: Scope;
@@ -194,9 +198,11 @@ class NetworkElaborator {
     return Array.from({ length: copies }, (_, i) => this.numberOf(substitute(e, (s) => (s.role === "layer" ? numberExpr(i + 1) : undefined))));
   }
   private claim(name: string, span: Span, state: LayerState): boolean {
+    const given = ownOf(givenNames, name);
     const taken = state.scope.find(name) !== undefined || this.dims.has(name) || this.outputs.has(name);
-    if (taken) this.reporter.report(duplicateName({ name }, at(span)));
-    return !taken;
+    if (given !== undefined) this.reporter.report(givenName({ name, meaning: given }, at(span)));
+    else if (taken) this.reporter.report(duplicateName({ name }, at(span)));
+    return !taken && given === undefined;
   }
   private bindValue(state: LayerState, name: string, binding: Omit<ValueBinding, "kind">): void {
     state.scope.bind(name, { kind: "value", ...binding });
@@ -320,8 +326,11 @@ class NetworkElaborator {
       this.reporter.report(notANumber({ what: `const ${name}`, value: n }, at(override?.span ?? value?.span ?? span)));
       n = undefined;
     }
-    this.consts.set(name, { name, value: n ?? 1, span });
-    this.bindValue(state, name, { what: "const", shape: scalarShape, make: () => symbol(name, "const", scalarShape) });
+    // Layers may each have a const of one name: a later one is another symbol, shown as the same.
+    let own = name;
+    for (let i = 2; this.consts.has(own); i++) own = `${i}.${name}`;
+    this.consts.set(own, { name: own, value: n ?? 1, span });
+    this.bindValue(state, name, { what: "const", shape: scalarShape, make: () => symbol(own, "const", scalarShape) });
   }
   private lets(m: LetDeclaration, state: LayerState): void {
     for (const d of m.declarators) {
@@ -491,13 +500,23 @@ class NetworkElaborator {
     if (!type || family === null) return [];
     const { shape, rank } = type;
     const init = elaborateAs(m.init, this.statement(state, family, name), shape, `the starting value of ${name}`);
-    this.variables.push({ name, shape, rank, ...(family ? { index: family.index } : {}) });
+    const typed: TypedVariable = { name, shape, rank, ...(family ? { index: family.index } : {}) };
+    const other = this.variables.find((v) => v.name === name);
+    // Variables of two layers may share a name, and then are of one kind.
+    if (!other) this.variables.push(typed);
+    else if (other.rank !== rank || other.index !== typed.index || !other.shape.every((d, i) => dimEquals(d, shape[i] as Dim))) {
+      this.reporter.report(duplicateName({ name }, at(m.name.span)));
+      return [];
+    }
     this.bindValue(state, name, { what: "var", shape, make: (member) => symbol(name, "var", shape, member), ...(family ? { family } : {}) });
     return init ? [{ kind: "var", name, shape, rank, init, ast: m.init, span: m.name.span, ...(family ? { index: family.index } : {}) }] : [];
   }
+  private visible(state: LayerState): readonly TypedVariable[] {
+    return this.variables.filter((v) => { const b = state.scope.find(v.name); return b?.kind === "value" && b.what === "var"; });
+  }
   private assign(m: Assignment, state: LayerState): readonly TypedStatement[] {
     const name = m.name.name;
-    const variable = this.variables.find((v) => v.name === name);
+    const variable = this.visible(state).find((v) => v.name === name);
     if (!variable) {
       const found = state.scope.find(name);
       this.reporter.report(found
@@ -524,7 +543,8 @@ class NetworkElaborator {
   }
   private output(m: OutputDeclaration, state: LayerState): readonly TypedStatement[] {
     const name = m.name.name;
-    if (this.outputs.has(name) || this.inputs.some((i) => i.name === name) || this.targets.some((t) => t.name === name) || state.params.some((p) => p.name === name)) {
+    if (this.outputs.has(name) || this.inputs.some((i) => i.name === name) || this.targets.some((t) => t.name === name) || state.params.some((p) => p.name === name)
+      || this.consts.has(name) || this.dims.has(name) || state.scope.find(name)?.kind === "index") {
       this.reporter.report(duplicateName({ name }, at(m.name.span)));
       return [];
     }
@@ -565,7 +585,7 @@ class NetworkElaborator {
   }
   private step(m: StepDeclaration, state: LayerState): readonly TypedStatement[] {
     const step = elaborateStep(m, {
-      context: this.context(state, m.name.name), variables: this.variables, lemmas: this.options.lemmas,
+      context: this.context(state, m.name.name), variables: this.visible(state), lemmas: this.options.lemmas,
       addParam: (p) => state.params.push(p), shapeOf: (over) => this.realShape(over.type, `the inner variable ${over.name.name}`),
     });
     return step ? [step] : [];

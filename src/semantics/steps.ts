@@ -37,7 +37,7 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
   let over: TypedStep["over"];
   if (s.over) {
     const type = sc.shapeOf(s.over);
-    if (context.scope.find(s.over.name.name)) reporter.report(duplicateName({ name: s.over.name.name }, at(s.over.name.span)));
+    if (context.scope.find(s.over.name.name) || context.dims.has(s.over.name.name)) reporter.report(duplicateName({ name: s.over.name.name }, at(s.over.name.span)));
     if (type) {
       const { shape } = type;
       const index = s.over.index?.name;
@@ -67,7 +67,7 @@ export function elaborateStep(s: StepDeclaration, sc: StepContext): TypedStep | 
     const value = elaborate(c.value, under(plain, index));
     if (!value) return [];
     const captureName = c.name.name;
-    if (scope.find(captureName)) { reporter.report(duplicateName({ name: captureName }, at(c.name.span))); return []; }
+    if (scope.find(captureName) || context.dims.has(captureName)) { reporter.report(duplicateName({ name: captureName }, at(c.name.span))); return []; }
     const binding = index === undefined ? undefined : context.scope.find(index);
     const rank = value.shape.every((d) => d.key === "1") ? 0 : value.shape[1]?.key === "1" ? 1 : 2;
     sc.addParam({

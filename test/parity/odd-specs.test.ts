@@ -224,6 +224,21 @@ describe("odd networks", () => {
     const weights = initialise(describeNetwork(network).parameters, 3);
     for (const run of [runOnnx, runTfjs]) expect(relativeError((await run(network, weights, { X: { shape: [1, 2], data: Float32Array.from(x) } }))["Y"] as Float32Array, wanted)).toBeLessThan(1e-6);
   });
+  it.each<readonly [string, string, (x: number) => number]>([
+    ["consts of one name in two layers", `layer a { const c = 0.1 step s { minimize 0.5*sq_norm(Z) by gradient(rate: c) expect 0.9*Z } } layer b { const c = 0.5 step s { minimize 0.5*sq_norm(Z) by gradient(rate: c) } } output Y: real[d] = Z`, (x) => 0.45 * x],
+    ["a const called as a new iterate", "const Z_new = 0.4 layer a repeat 2 { step s { minimize 0.5*sq_norm(Z) by gradient(rate: 0.5, momentum: Z_new) } } output Y: real[d] = Z", (x) => 0.15 * x],
+    ["a const called as what is normalised", "const Z_norm = 3 step s { minimize 0.5*sq_norm(Z - Z_norm) by gradient(rate: 0.5) prenorm increment square } output Y: real[d] = Z", (x) => x - 0.5 * (x * x - 3)],
+    ["steps of one name with momentum", "var w: real = 3 step s { minimize 0.5*sq_norm(Z) wrt Z by gradient(rate: 0.5, momentum: 0.4) } step s { minimize 0.5*sq_norm(w) wrt w by gradient(rate: 0.5, momentum: 0.4) } output Y: real[d] = Z + w", (x) => 0.5 * x + 1.5],
+    ["a layer's variable and another layer's parameter of its name", "layer a { var w: real[d] = 2*Z step s { minimize 0.5*sq_norm(Z - w) wrt Z by gradient(rate: 0.5) } } layer b { param w: real init constant(0.5) step s { minimize 0.5*sq_norm(Z) by gradient(rate: w) } } output Y: real[d] = Z", (x) => 0.75 * x],
+    ["variables of one name in two layers", "layer a { var w: real[d] = 2*Z step s { minimize 0.5*sq_norm(Z - w) wrt Z by gradient(rate: 0.5) } } layer b { var w: real[d] = 4*Z step s { minimize 0.5*sq_norm(Z - w) wrt Z by gradient(rate: 0.5) } } output Y: real[d] = Z", (x) => 3.75 * x],
+    ["an inner variable called as a later layer's shared parameter", "step a { minimize 0.5*sq_norm(Z - U) over U: real[d] from 0 by gradient(rate: 0.5) then U } layer a { param U: real shared init constant(3) step t { minimize 0.5*sq_norm(Z) by gradient(rate: U) } } output Y: real[d] = Z", (x) => -x],
+    ["an output called as a let that stays a name", "let c = 0.1 output c: real = 5 step s { minimize 0.5*sq_norm(Z) by gradient(rate: c) } output Y: real[d] = Z", (x) => 0.9 * x],
+  ])("%s keep apart", async (_, members, formula) => {
+    const network = compileSpec(`network Names { dim d = 2 input X: real[d] var Z: real[d] = X ${members} }`);
+    const x = [0.3, -1.7];
+    const weights = initialise(describeNetwork(network).parameters, 3);
+    for (const run of [runOnnx, runTfjs]) expect(relativeError((await run(network, weights, { X: { shape: [1, 2], data: Float32Array.from(x) } }))["Y"] as Float32Array, x.map(formula))).toBeLessThan(1e-6);
+  });
   it("ridge regression is the solution of its normal equations", async () => {
     const o = odd.find((x) => x.what.includes("ridge")) as Odd;
     const network = compileSpec(o.spec);

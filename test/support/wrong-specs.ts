@@ -46,6 +46,7 @@ export const wrongSpecs: readonly WrongSpec[] = [
   { code: "SRR2014", what: "a step size that is missing", text: step("minimize 0.5*sq_norm(y - A*x) by ⟦gradient⟧") },
   { code: "SRR2015", what: "an index of a lemma that is free on its right side only", text: `lemma l(A[j]: real[d, p], Z: real[d, n]): sum(j) A[j]*A[j]'*Z ~ (sum(j) A[j]*A[j]' + A[⟦j⟧]*A[j]')*Z\n${heads("")}` },
   { code: "SRR2015", what: "a lemma with sides of two shapes", text: `lemma l(X: real[d, n]): ⟦X⟧ ~ X'\n${heads("")}` },
+  { code: "SRR2023", what: "a name that means something everywhere", text: "network N { dim d = 3 const ⟦layer⟧ = 2 input x: real[d] output z: real[d] = x }" },
   { code: "SRR2007", what: "a parameter that no memory holds", text: "network N { dim d = 300000, n = 4, K = 3 index k in 1..K input X: real[d, n] layer l repeat 2 { param ⟦W⟧[k]: real[d, 4*d] param V: real[d, d] } output z: real[d, n] = X }" },
   { code: "SRR2015", what: "an index in a lemma's condition that its left side has not", text: `lemma l(X: real[n, n], B[j]: real): inv(I + X) ~ I - X when norm_spec(X) < B[⟦j⟧]\n${heads("")}` },
   { code: "SRR2015", what: "a lemma that is not given what its left side has not", text: `lemma l(X: real[d, p], W: real[d, p]): X*X' ~ W*W'\n${heads("using ⟦l⟧")}` },
