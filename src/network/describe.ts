@@ -78,11 +78,13 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
   const described = network.parameters.map((p): ParameterDescription => ({
     ...stored(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
   }));
+  const byName = new Map(network.parameters.map((p) => [p.name, p]));
   const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed, problemSeed(network))));
   return described.map((p, i) => {
     const init = network.parameters[i]?.init;
-    if (init?.kind === "from") {
-      const data = evaluateFrom(init.value, network, drawn);
+    // What starts from a file's values is in the file itself.
+    if (init?.kind === "from" && !symbolsOf(init.value).some((s) => byName.has(s.name) && !drawn.has(s.name))) {
+      const data = evaluateFrom(init.value, network, byName, drawn, network.parameters[i]?.family);
       const shaped: HostTensor = { shape: p.shape, data };
       drawn.set(p.name, shaped);
       return { ...p, init: { kind: "value", data: [...data] } };
@@ -91,8 +93,10 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
     return value && needed.has(p.name) ? { ...p, init: { kind: "value", data: [...value.data] } } : p;
   });
 }
-function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<string, HostTensor>): Float64Array {
-  const byName = new Map(network.parameters.map((p) => [p.name, p]));
+/** A family's members one behind the other, as they are stored. */
+function evaluateFrom(
+  e: Expr, network: UnrolledNetwork, byName: ReadonlyMap<string, NetworkParameter>, drawn: ReadonlyMap<string, HostTensor>, family: NetworkParameter["family"],
+): Float64Array {
   const lookup = (name: string, member: number | undefined) => {
     const definition = network.definitions.get(name);
     if (definition) return evaluate(definition, { dims, lookup });
@@ -104,7 +108,8 @@ function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<stri
     return value(own, Float64Array.from(tensor.data.slice(start, start + size)));
   };
   const dims = (s: string): number => network.dims.get(s) ?? Number.NaN;
-  return Float64Array.from(evaluate(e, { dims, lookup }).data);
+  const members = family ? Array.from({ length: family.size }, (_, i) => new Map([[family.index, i + 1]])) : [new Map<string, number>()];
+  return Float64Array.from(members.flatMap((indices) => [...evaluate(e, { dims, lookup, indices }).data]));
 }
 
 /** The names that a run reads: for the loss, for metrics, for what is captured. */

@@ -165,16 +165,18 @@ class NetworkElaborator {
   private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
     return { ...this.context(state, name), ...(family?.index === undefined ? {} : { running: [family.index] }) };
   }
-  private environment(): Environment {
+  private environment(lets: readonly TypedLet[] = this.root.lets, place: { readonly layer?: number; readonly indices?: ReadonlyMap<string, number> } = {}): Environment {
     return {
       dims: (s) => this.dims.numberOf(s) ?? missing(s),
+      ...(place.indices ? { indices: place.indices } : {}),
       lookup: (name, member) => {
+        if (name === "layer" && place.layer !== undefined) return scalarValue(place.layer);
         const c = this.consts.get(name);
         if (c) return scalarValue(c.value);
-        const kept = this.root.lets.find((l) => l.name === name && l.kept);
+        const kept = lets.find((l) => l.name === name && l.kept);
         if (!kept) return undefined;
         const value = kept.index !== undefined && member !== undefined ? renameFreeIndex(kept.value, kept.index, { kind: "number", value: member }) : kept.value;
-        return evaluate(value, this.environment());
+        return evaluate(value, this.environment(lets, place));
       },
     };
   }
@@ -188,10 +190,16 @@ class NetworkElaborator {
       return undefined;
     }
   }
-  /** The same in each copy of the layer, of which it may speak. */
-  private numbersOf(e: Expr, copies: number): readonly (number | undefined)[] {
-    if (!contains(e, (x) => x.kind === "symbol" && x.role === "layer")) return [this.numberOf(e)];
-    return Array.from({ length: copies }, (_, i) => this.numberOf(substitute(e, (s) => (s.role === "layer" ? numberExpr(i + 1) : undefined))));
+  /** The numbers that it has in a layer's copies and a family's members, of which it may speak; none where it reads more than numbers. */
+  private numbersOf(e: Expr, state: LayerState, copies: number, family: { readonly index: string; readonly size: Dim } | undefined): readonly number[] {
+    const lets = [...state.lets, ...this.root.lets];
+    const from1 = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
+    const members = family ? from1(this.dims.valueOf(family.size) ?? 0).map((i) => new Map([[family.index, i]])) : [new Map<string, number>()];
+    try {
+      return from1(copies).flatMap((layer) => members.flatMap((indices) => [...evaluate(e, this.environment(lets, { layer, indices })).data]));
+    } catch {
+      return [];
+    }
   }
   private claim(name: string, span: Span, state: LayerState): boolean {
     const taken = state.scope.find(name) !== undefined || this.dims.has(name) || this.outputs.has(name);
@@ -395,7 +403,7 @@ class NetworkElaborator {
     const init = this.init(m, shape, rank, this.statement(state, family), state);
     if (m.positive && shape.every(isOne) && m.init?.kind !== "missing" && this.reporter.diagnostics.length === before) {
       const place = at(m.init?.span ?? m.name.span);
-      const starts = startingSign(init, (e) => this.numbersOf(e, m.shared ? 1 : state.copies));
+      const starts = startingSign(init, (e) => this.numbersOf(e, state, m.shared ? 1 : state.copies, family));
       if (starts === "not positive") this.reporter.report(wrongArguments({ fn: `init ${init.kind}`, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, place));
       else if (starts === "open") this.reporter.report(mayStartAtZero({ name, init: init.kind, learned: !m.fixed }, place));
     }
@@ -572,12 +580,12 @@ class NetworkElaborator {
   }
 }
 /** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
-function startingSign(init: TypedInit, numbersOf: (e: Expr) => readonly (number | undefined)[]): "positive" | "not positive" | "open" {
+function startingSign(init: TypedInit, numbersOf: (e: Expr) => readonly number[]): "positive" | "not positive" | "open" {
   const signOf = (...numbers: readonly number[]): "positive" | "not positive" => (numbers.every((n) => Math.fround(n) > 0) ? "positive" : "not positive");
   switch (init.kind) {
     case "ones": case "file": return "positive";
     case "constant": case "identity": return signOf(init.value);
-    case "from": return signOf(...numbersOf(init.value).filter((n) => n !== undefined));
+    case "from": return signOf(...numbersOf(init.value));
     case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos": case "sincos2d": return "open";
   }
 }
