@@ -1,5 +1,5 @@
 /** The model description that emitters and packages carry: wire shapes, parameters, initial values, training program. */
-import { type Dim, dimValue } from "../expression/dim.js";
+import { type Dim, dimSubstitute, dimSymbol, dimValue } from "../expression/dim.js";
 import { type Expr, symbolsOf } from "../expression/expr.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
@@ -7,19 +7,21 @@ import type { HostTensor, Init, ModelDescription, ParameterDescription, SpecSour
 import { initialise, problemSeed } from "../runtime/random.js";
 import { dependencies, namesIn } from "./dependencies.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
+import { sampleAxis, sizeName } from "./size-names.js";
 import { stored, storedShape } from "./weights.js";
 
-const axis = (d: Dim): WireAxis => dimValue(d) ?? d.key;
 
 /** Wire shape: batch first; a matrix real[d, n] is [batch, n, d]. */
-export function wireTensor(name: string, type: ValueType, batchDim: string | undefined): WireTensor {
+export function wireTensor(name: string, type: ValueType, network: UnrolledNetwork): WireTensor {
+  const { batchDim } = network;
   const [first, second] = type.shape;
   const inBatch = (d: Dim | undefined): boolean => batchDim !== undefined && d?.key === batchDim;
+  const axis = (d: Dim): WireAxis => dimValue(d) ?? dimSubstitute(d, (s) => dimSymbol(sizeName(s, network))).key;
   const own: WireAxis[] = type.shape.length > 2 ? type.shape.map(axis)
     : type.rank === 0 ? []
       : type.rank === 1 ? (first && !inBatch(first) ? [axis(first)] : [])
         : inBatch(second) ? (first ? [axis(first)] : []) : [...(second ? [axis(second)] : []), ...(first ? [axis(first)] : [])];
-  const base = { name, kind: type.kind, shape: ["batch", ...own] };
+  const base = { name, kind: type.kind, shape: [sampleAxis, ...own] };
   return type.symbols ? { ...base, classes: dimValue(type.symbols) ?? 0 } : base;
 }
 
@@ -130,7 +132,7 @@ export interface DescribeOptions {
   readonly seed: number;
 }
 export function describe(network: UnrolledNetwork, options: DescribeOptions): ModelDescription {
-  const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network.batchDim);
+  const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network);
   const read = readInRuns(network);
   return {
     format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,

@@ -7,6 +7,8 @@ import type { HostTensor, TensorMap } from "../../src/runtime/contract.js";
 import { initialise } from "../../src/runtime/random.js";
 import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { addedNames, probeName } from "../../src/runtime/wire-names.js";
+import { lowerNetwork } from "../../src/tensor/lower.js";
+import { printGraph } from "../../src/tensor/print-graph.js";
 import { trainingModelsOf } from "../../src/targets.js";
 import { compileSpec, memoryHost } from "../support/build.js";
 import { backend, describeNetwork, modelOf } from "../support/tfjs.js";
@@ -65,5 +67,21 @@ describe("added names", () => {
   });
   it("an output called as a parameter is declared twice", () => {
     expect(compile(spec(["y", "t", "W", "z", "W", "p"], 0), { file: "n.srr" }, memoryHost).diagnostics.map((d) => d.code)).toContain("SRR2002");
+  });
+});
+describe("a free size called like the axis of samples", () => {
+  const open = (n: string, more = ""): string => `network N { dim d = 2, ${n}${more} input X: real[d, ${n}] var Z: real[d, ${n}] = X
+    step s { minimize 0.5*sq_norm(Z)/${n} by gradient(rate: 0.5) } output Y: real[d, ${n}] = Z*ones(${n})*ones(${n})' output W: real[d, 2*${n}] = ones(d)*ones(2*${n})' }`;
+  const seen = (text: string) => {
+    const network = compileSpec(text);
+    const { inputs, outputs } = describeNetwork(network);
+    return { graph: printGraph(lowerNetwork(network.unrolled)), shapes: [...inputs, ...outputs].map((w) => w.shape) };
+  };
+  it.each([["batch", "", "batch_"], ["batch", ", batch_", "batch__"]])("%s%s is %s there, and apart from it", (name, more, wire) => {
+    const [plain, awkward] = [seen(open("n")), seen(open(name, more))];
+    expect(plain.shapes).toEqual([["batch", "n", 2], ["batch", "n", 2], ["batch", "2*n", 2]]);
+    expect(awkward.shapes).toEqual([["batch", wire, 2], ["batch", wire, 2], ["batch", `2*${wire}`, 2]]);
+    const sizes = (graph: string): string => graph.replaceAll(/\bbatch_+/g, "n").replaceAll(/2\*batch(=2\*n)?/g, "2*n");
+    expect(sizes(awkward.graph)).toBe(plain.graph);
   });
 });
