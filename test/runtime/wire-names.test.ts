@@ -50,6 +50,11 @@ const awkward: readonly (readonly [string, readonly string[]])[] = [
   ["a target called loss and a variable loss_", ["y", "loss", "W", "loss_", "o", "p"]],
   ["a variable called loss", ["y", "t", "W", "loss", "o", "p"]],
   ["names of a step's inputs", ["seed", "correction1", "learning_rate", "correction2", "gradient_norm", "learning_rate_"]],
+  ["an output that is no property of a plain object", ["y", "t", "W", "z", "__proto__", "p"]],
+  ["an input called so, among what every object has", ["__proto__", "toString", "constructor", "valueOf", "hasOwnProperty", "isPrototypeOf"]],
+  ["a parameter called so", ["y", "constructor", "__proto__", "z", "toString", "p"]],
+  ["a target called so", ["y", "__proto__", "valueOf", "z", "o", "toString"]],
+  ["a variable called so", ["y", "t", "W", "__proto__", "o", "p"]],
 ];
 
 describe.each([["ort", 0], ["ort", 0.5], ["tfjs", 0]] as const)("on %s, dropout %d", (engine, dropout) => {
