@@ -13,14 +13,9 @@ import { stored, storedShape } from "./weights.js";
 
 /** Wire shape: batch first; a matrix real[d, n] is [batch, n, d]. */
 export function wireTensor(name: string, type: ValueType, network: UnrolledNetwork): WireTensor {
-  const { batchDim } = network;
-  const [first, second] = type.shape;
-  const inBatch = (d: Dim | undefined): boolean => batchDim !== undefined && d?.key === batchDim;
   const axis = (d: Dim): WireAxis => dimValue(d) ?? dimSubstitute(d, (s) => dimSymbol(sizeName(s, network))).key;
-  const own: WireAxis[] = type.shape.length > 2 ? type.shape.map(axis)
-    : type.rank === 0 ? []
-      : type.rank === 1 ? (first && !inBatch(first) ? [axis(first)] : [])
-        : inBatch(second) ? (first ? [axis(first)] : []) : [...(second ? [axis(second)] : []), ...(first ? [axis(first)] : [])];
+  const declared = type.shape.length > 2 ? type.shape : type.shape.slice(0, type.rank).reverse();
+  const own = declared.filter((d) => d.key !== network.batchDim).map(axis);
   const base = { name, kind: type.kind, shape: [sampleAxis, ...own] };
   return type.symbols ? { ...base, classes: dimValue(type.symbols) ?? 0 } : base;
 }

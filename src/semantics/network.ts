@@ -98,6 +98,7 @@ class NetworkElaborator {
     });
     this.checkSize(statements);
     const batchDim = this.dims.batchDim();
+    if (batchDim !== undefined) this.checkSamples(batchDim);
     return {
       name: this.network.name.name, span: this.network.name.span, dims, indices: this.indices, consts: [...this.consts.values()], lets: this.root.lets,
       inputs: this.inputs, targets: this.targets, params: this.root.params, variables: this.variables, statements,
@@ -105,6 +106,13 @@ class NetworkElaborator {
       ...(this.network.doc === undefined ? {} : { doc: this.network.doc }), ...(this.options.preset === undefined ? {} : { preset: this.options.preset }),
       ...(batchDim === undefined ? {} : { batchDim }), ...(this.train ? { train: this.train } : {}),
     };
+  }
+  /** Where a dim runs over the samples, what is given has one value for each of them: a scalar, or an array with that axis. */
+  private checkSamples(batchDim: string): void {
+    for (const [kind, values] of [["input", this.inputs], ["target", this.targets]] as const) for (const { name, type, span } of values) {
+      if (type.rank === 0 || type.shape.some((d) => dimSymbols(d).has(batchDim))) continue;
+      this.reporter.report(wrongShape({ what: `${kind} ${name}`, has: type.declared, wanted: `an axis ${batchDim}, over which the samples run,` }, at(span)));
+    }
   }
   /** A hostile size must not reach an allocation. */
   private checkSize(statements: readonly TypedStatement[]): void {

@@ -82,6 +82,11 @@ describe("wrong specs", () => {
       expect(compile(text.replace("K = 2", "K = 3"), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
       expect(compile(text.replace("repeat 3", "repeat 2"), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
     });
+  it.each(["input ⟦X⟧: real[d] var Z: real[d] = X dim m = batch", "dim m = batch input ⟦X⟧: token[5, d] var Z: real[d] = 0*(X == 1)", "dim m = batch target ⟦t⟧: real[d] input X: real[d, m] target s: class[2] input c: real var Z: real[d] = 0"])(
+    "inputs and targets have the axis of samples, where the network names it: %s", (body) => {
+      const { text, marks } = marked(`network N { dim d = 2 ${body} output o: real[d] = Z }`);
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2004", marks[0]]]);
+    });
   it("a fixed parameter is not said to be trained", () => {
     const [warning] = compile(positive("param t: real fixed positive init zeros"), { file: "spec.srr" }, memoryHost).diagnostics;
     expect([warning?.code, warning?.message.includes("train")]).toEqual(["SRR2022", false]);
