@@ -2,7 +2,7 @@
 import { at, Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Dim, dimEquals, dimSymbol, dimSymbols, isOne, one } from "../expression/dim.js";
-import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, substitute, symbol, TooLarge } from "../expression/expr.js";
+import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, symbol, symbolsOf, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue } from "../numeric/matrix.js";
@@ -208,6 +208,13 @@ class NetworkElaborator {
     } catch {
       return [];
     }
+  }
+  /** The first name in it that stands for data, or for what is made of them. */
+  private dataIn(e: Expr, lets: readonly TypedLet[]): string | undefined {
+    return symbolsOf(e).map((s) => {
+      const own = s.role === "let" ? lets.find((l) => l.name === s.name && l.kept) : undefined;
+      return s.role === "input" || s.role === "target" || s.role === "var" ? s.name : own && this.dataIn(own.value, lets);
+    }).find((name) => name !== undefined);
   }
   private claim(name: string, span: Span, state: LayerState): boolean {
     const taken = state.scope.find(name) !== undefined || this.dims.has(name) || this.outputs.has(name);
@@ -472,6 +479,8 @@ class NetworkElaborator {
         const [arg] = args;
         if (!arg || args.length !== 1) return fault("it takes one expression", "from(A')");
         const value = elaborateAs(arg.value, statement, shape, `the initial value of ${m.name.name}`);
+        const data = value && this.dataIn(value, [...state.lets, ...this.root.lets]);
+        if (data !== undefined) return fault(`${data} is known only when the network runs`, "from(A')");
         return value ? { kind: "from", value } : fallback;
       }
       default: {

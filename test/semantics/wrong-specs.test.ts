@@ -87,6 +87,11 @@ describe("wrong specs", () => {
       const { text, marks } = marked(`network N { dim d = 2 ${body} output o: real[d] = Z }`);
       expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2004", marks[0]]]);
     });
+  it.each(["param W: real[d] init ⟦from(2*x)⟧", "var Z: real[d] = x param W: real[d] init ⟦from(Z)⟧", "target t: class[2] let s = t/2 param W: real[d] init ⟦from(s*ones(d))⟧"])(
+    "an initial value is not made of data: %s", (body) => {
+      const { text, marks } = marked(`network N { dim d = 2 input x: real[d] ${body} output o: real[d] = W + x }`);
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
+    });
   it("a fixed parameter is not said to be trained", () => {
     const [warning] = compile(positive("param t: real fixed positive init zeros"), { file: "spec.srr" }, memoryHost).diagnostics;
     expect([warning?.code, warning?.message.includes("train")]).toEqual(["SRR2022", false]);
