@@ -1,5 +1,5 @@
 /** The model description that emitters and packages carry: wire shapes, parameters, initial values, training program. */
-import { type Dim, dimValue } from "../expression/dim.js";
+import { type Dim, dimSubstitute, dimSymbol, dimValue } from "../expression/dim.js";
 import { type Expr, symbolsOf } from "../expression/expr.js";
 import { evaluate } from "../numeric/evaluate.js";
 import { value } from "../numeric/matrix.js";
@@ -7,19 +7,16 @@ import type { HostTensor, Init, ModelDescription, ParameterDescription, SpecSour
 import { initialise, problemSeed } from "../runtime/random.js";
 import { dependencies, namesIn } from "./dependencies.js";
 import type { NetworkParameter, UnrolledNetwork, ValueType } from "./network.js";
+import { sampleAxis, sizeName } from "./size-names.js";
 import { stored, storedShape } from "./weights.js";
 
-const axis = (d: Dim): WireAxis => dimValue(d) ?? d.key;
 
 /** Wire shape: batch first; a matrix real[d, n] is [batch, n, d]. */
-export function wireTensor(name: string, type: ValueType, batchDim: string | undefined): WireTensor {
-  const [first, second] = type.shape;
-  const inBatch = (d: Dim | undefined): boolean => batchDim !== undefined && d?.key === batchDim;
-  const own: WireAxis[] = type.shape.length > 2 ? type.shape.map(axis)
-    : type.rank === 0 ? []
-      : type.rank === 1 ? (first && !inBatch(first) ? [axis(first)] : [])
-        : inBatch(second) ? (first ? [axis(first)] : []) : [...(second ? [axis(second)] : []), ...(first ? [axis(first)] : [])];
-  const base = { name, kind: type.kind, shape: ["batch", ...own] };
+export function wireTensor(name: string, type: ValueType, network: UnrolledNetwork): WireTensor {
+  const axis = (d: Dim): WireAxis => dimValue(d) ?? dimSubstitute(d, (s) => dimSymbol(sizeName(s, network))).key;
+  const declared = type.shape.length > 2 ? type.shape : type.shape.slice(0, type.rank).reverse();
+  const own = declared.filter((d) => d.key !== network.batchDim).map(axis);
+  const base = { name, kind: type.kind, shape: [sampleAxis, ...own] };
   return type.symbols ? { ...base, classes: dimValue(type.symbols) ?? 0 } : base;
 }
 
@@ -78,11 +75,13 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
   const described = network.parameters.map((p): ParameterDescription => ({
     ...stored(p), trainable: p.trainable, positive: p.positive, init: plainInit(p),
   }));
+  const byName = new Map(network.parameters.map((p) => [p.name, p]));
   const drawn = new Map(Object.entries(initialise(described.filter((p) => needed.has(p.name) && p.init.kind !== "file"), seed, problemSeed(network))));
   return described.map((p, i) => {
     const init = network.parameters[i]?.init;
-    if (init?.kind === "from") {
-      const data = evaluateFrom(init.value, network, drawn);
+    // What starts from a file's values is in the file itself.
+    if (init?.kind === "from" && !symbolsOf(init.value).some((s) => byName.has(s.name) && !drawn.has(s.name))) {
+      const data = evaluateFrom(init.value, network, byName, drawn, network.parameters[i]?.family);
       const shaped: HostTensor = { shape: p.shape, data };
       drawn.set(p.name, shaped);
       return { ...p, init: { kind: "value", data: [...data] } };
@@ -91,8 +90,10 @@ export function parameterDescriptions(network: UnrolledNetwork, seed: number): r
     return value && needed.has(p.name) ? { ...p, init: { kind: "value", data: [...value.data] } } : p;
   });
 }
-function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<string, HostTensor>): Float64Array {
-  const byName = new Map(network.parameters.map((p) => [p.name, p]));
+/** A family's members one behind the other, as they are stored. */
+function evaluateFrom(
+  e: Expr, network: UnrolledNetwork, byName: ReadonlyMap<string, NetworkParameter>, drawn: ReadonlyMap<string, HostTensor>, family: NetworkParameter["family"],
+): Float64Array {
   const lookup = (name: string, member: number | undefined) => {
     const definition = network.definitions.get(name);
     if (definition) return evaluate(definition, { dims, lookup });
@@ -104,7 +105,8 @@ function evaluateFrom(e: Expr, network: UnrolledNetwork, drawn: ReadonlyMap<stri
     return value(own, Float64Array.from(tensor.data.slice(start, start + size)));
   };
   const dims = (s: string): number => network.dims.get(s) ?? Number.NaN;
-  return Float64Array.from(evaluate(e, { dims, lookup }).data);
+  const members = family ? Array.from({ length: family.size }, (_, i) => new Map([[family.index, i + 1]])) : [new Map<string, number>()];
+  return Float64Array.from(members.flatMap((indices) => [...evaluate(e, { dims, lookup, indices }).data]));
 }
 
 /** The names that a run reads: for the loss, for metrics, for what is captured. */
@@ -125,7 +127,7 @@ export interface DescribeOptions {
   readonly seed: number;
 }
 export function describe(network: UnrolledNetwork, options: DescribeOptions): ModelDescription {
-  const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network.batchDim);
+  const wire = (t: { name: string; type: ValueType }): WireTensor => wireTensor(t.name, t.type, network);
   const read = readInRuns(network);
   return {
     format: 1, name: network.name, compiler: options.compiler, specHash: options.specHash,

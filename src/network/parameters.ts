@@ -3,9 +3,10 @@ import { at, type Reporter } from "../diagnostics/declare.js";
 import { type Dim, dimNumber, dimSubstitute, dimSymbols, dimValue, showDim } from "../expression/dim.js";
 import { type Expr, number, substitute, type SymbolExpr, symbol } from "../expression/expr.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
-import type { TypedParam } from "../semantics/program.js";
+import type { TypedLet, TypedParam } from "../semantics/program.js";
 import { freeParameterAxis } from "./diagnostics.js";
 import { fansOf, unknownFans } from "./fans.js";
+import { spreadLets } from "./lets.js";
 import type { NetworkParameter, ParameterInit } from "./network.js";
 
 export interface ParameterContext {
@@ -17,6 +18,8 @@ export interface ParameterContext {
   readonly uses: readonly Expr[];
   /** Local name → full name, for `from(…)`. */
   readonly names: ReadonlyMap<string, string>;
+  /** Those that stay names, the layer's among them: `from(…)` is computed before anything that could look them up. */
+  readonly lets: ReadonlyMap<string, TypedLet>;
   readonly reporter: Reporter;
 }
 
@@ -70,7 +73,7 @@ function initOf(param: TypedParam, context: ParameterContext): ParameterInit {
     case "sincos": case "sincos2d": case "file": return init;
     case "from": return {
       kind: "from",
-      value: substitute(init.value, (s: SymbolExpr) => {
+      value: substitute(spreadLets(init.value, context.lets), (s: SymbolExpr) => {
         const full = context.names.get(s.name);
         return full && full !== s.name ? symbol(full, s.role, s.shape, s.member) : s.role === "layer" ? number(layerOf(context)) : undefined;
       }),

@@ -10,7 +10,7 @@ import type { Shape } from "../expression/functions.js";
 import type { Derivation } from "../calculus/derive.js";
 import { dropStops } from "../calculus/derive.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
-import { prenormHole, type TypedLayer, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
+import { prenormHole, type TypedLayer, type TypedLet, type TypedNetwork, type TypedParam, type TypedStatement, type TypedStep, type TypedValue, type TypedVariable } from "../semantics/program.js";
 import type { Expression } from "../syntax/ast.js";
 import { firstUse } from "../syntax/names.js";
 import { mixesSamples } from "./batch-axis.js";
@@ -125,9 +125,10 @@ class Unroller {
     if (value === undefined) throw new Unknown(name);
     return value;
   }
-  private addParameter(p: TypedParam, fullName: string, uses: readonly Expr[], names: ReadonlyMap<string, string>, layer: number): void {
+  private addParameter(p: TypedParam, fullName: string, uses: readonly Expr[], names: ReadonlyMap<string, string>, layer: number, lets: readonly TypedLet[] = []): void {
     this.parameters.push(networkParameter(p, fullName, {
-      dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names, reporter: this.reporter,
+      dims: this.dims, indices: this.indices, environment: this.environment(layer), uses, names,
+      lets: new Map([...this.network.lets, ...lets].filter((l) => l.kept).map((l) => [l.name, l])), reporter: this.reporter,
     }));
   }
   /** Values that statements make bear no other name of the spec, though a step may be called as a parameter, an input or a size. */
@@ -167,7 +168,7 @@ class Unroller {
       const names = new Map(this.globals);
       for (const p of layer.params) names.set(p.name, fullName(p, layer, copy));
       for (const p of layer.params) {
-        if (!p.shared || copy === 1) this.addParameter(p, names.get(p.name) ?? p.name, uses, names, copy);
+        if (!p.shared || copy === 1) this.addParameter(p, names.get(p.name) ?? p.name, uses, names, copy, layer.lets);
       }
       for (const s of layer.body) this.statement(s, { prefix, path: `${layer.name}.${copy}`, names, layer: copy, owner: layer, lets: own });
     }

@@ -24,7 +24,7 @@ export function auditRows(probed: TensorMap): readonly AuditRow[] {
   return Object.keys(probed).flatMap((name): AuditRow[] => {
     const m = /^audit\/(.+)\/before$/.exec(name);
     if (!m?.[1]) return [];
-    return [{ step: m[1], before: numberOf(probed[name]), after: numberOf(probed[`audit/${m[1]}/after`]), nonZero: nonZeroShare(probed[m[1]]) }];
+    return [{ step: m[1], before: numberOf(probed[name]), after: numberOf(probed[`audit/${m[1]}/after`]), nonZero: nonZeroShare(own(probed, m[1])) }];
   });
 }
 const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);

@@ -29,5 +29,9 @@ export function addedNames(network: Declared): AddedNames {
   const taken = declaredNames(network);
   return Object.fromEntries(Object.entries(added).map(([role, name]) => [role, free(name, taken)])) as AddedNames;
 }
+/** What ONNX Runtime computes comes as properties of a plain object, on which `__proto__` is none. No name of a spec has a slash. */
+const unkept = { declared: "__proto__", output: "__proto__/value" } as const;
+export const runtimeOutput = (declared: string): string => (declared === unkept.declared ? unkept.output : declared);
+export const declaredOutput = (output: string): string => (output === unkept.output ? unkept.declared : output);
 /** Under which name a variable's value after a statement is shown: `block.3.compress`, `Z` at its start. */
 export const probeName = (target: string, network: Declared): string => free(target, declaredNames(network).add(addedNames(network).loss));

@@ -3,7 +3,7 @@ import { own as ownOf } from "../runtime/contract.js";
 import { at, Reporter } from "../diagnostics/declare.js";
 import type { Span } from "../diagnostics/span.js";
 import { type Dim, dimEquals, dimSymbol, dimSymbols, isOne, one } from "../expression/dim.js";
-import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, substitute, symbol, TooLarge } from "../expression/expr.js";
+import { add, contains, type Expr, isScalar, number as numberExpr, renameFreeIndex, scalarShape, symbol, symbolsOf, TooLarge } from "../expression/expr.js";
 import type { Shape } from "../expression/functions.js";
 import { type Environment, evaluate } from "../numeric/evaluate.js";
 import { scalarValue } from "../numeric/matrix.js";
@@ -102,6 +102,7 @@ class NetworkElaborator {
     });
     this.checkSize(statements);
     const batchDim = this.dims.batchDim();
+    if (batchDim !== undefined) this.checkSamples(batchDim);
     return {
       name: this.network.name.name, span: this.network.name.span, dims, indices: this.indices, consts: [...this.consts.values()], lets: this.root.lets,
       inputs: this.inputs, targets: this.targets, params: this.root.params, variables: this.variables, statements,
@@ -109,6 +110,13 @@ class NetworkElaborator {
       ...(this.network.doc === undefined ? {} : { doc: this.network.doc }), ...(this.options.preset === undefined ? {} : { preset: this.options.preset }),
       ...(batchDim === undefined ? {} : { batchDim }), ...(this.train ? { train: this.train } : {}),
     };
+  }
+  /** Where a dim runs over the samples, what is given has one value for each of them: a scalar, or an array with that axis. */
+  private checkSamples(batchDim: string): void {
+    for (const [kind, values] of [["input", this.inputs], ["target", this.targets]] as const) for (const { name, type, span } of values) {
+      if (type.rank === 0 || type.shape.some((d) => dimSymbols(d).has(batchDim))) continue;
+      this.reporter.report(wrongShape({ what: `${kind} ${name}`, has: type.declared, wanted: `an axis ${batchDim}, over which the samples run,` }, at(span)));
+    }
   }
   /** A hostile size must not reach an allocation. */
   private checkSize(statements: readonly TypedStatement[]): void {
@@ -169,16 +177,18 @@ class NetworkElaborator {
   private statement(state: LayerState, family?: { readonly index?: string | undefined }, name?: string): Context {
     return { ...this.context(state, name), ...(family?.index === undefined ? {} : { running: [family.index] }) };
   }
-  private environment(): Environment {
+  private environment(lets: readonly TypedLet[] = this.root.lets, place: { readonly layer?: number; readonly indices?: ReadonlyMap<string, number> } = {}): Environment {
     return {
       dims: (s) => this.dims.numberOf(s) ?? missing(s),
+      ...(place.indices ? { indices: place.indices } : {}),
       lookup: (name, member) => {
+        if (name === "layer" && place.layer !== undefined) return scalarValue(place.layer);
         const c = this.consts.get(name);
         if (c) return scalarValue(c.value);
-        const kept = this.root.lets.find((l) => l.name === name && l.kept);
+        const kept = lets.find((l) => l.name === name && l.kept);
         if (!kept) return undefined;
         const value = kept.index !== undefined && member !== undefined ? renameFreeIndex(kept.value, kept.index, { kind: "number", value: member }) : kept.value;
-        return evaluate(value, this.environment());
+        return evaluate(value, this.environment(lets, place));
       },
     };
   }
@@ -192,10 +202,23 @@ class NetworkElaborator {
       return undefined;
     }
   }
-  /** The same in each copy of the layer, of which it may speak. */
-  private numbersOf(e: Expr, copies: number): readonly (number | undefined)[] {
-    if (!contains(e, (x) => x.kind === "symbol" && x.role === "layer")) return [this.numberOf(e)];
-    return Array.from({ length: copies }, (_, i) => this.numberOf(substitute(e, (s) => (s.role === "layer" ? numberExpr(i + 1) : undefined))));
+  /** The numbers that it has in a layer's copies and a family's members, of which it may speak; none where it reads more than numbers. */
+  private numbersOf(e: Expr, state: LayerState, copies: number, family: { readonly index: string; readonly size: Dim } | undefined): readonly number[] {
+    const lets = [...state.lets, ...this.root.lets];
+    const from1 = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
+    const members = family ? from1(this.dims.valueOf(family.size) ?? 0).map((i) => new Map([[family.index, i]])) : [new Map<string, number>()];
+    try {
+      return from1(copies).flatMap((layer) => members.flatMap((indices) => [...evaluate(e, this.environment(lets, { layer, indices })).data]));
+    } catch {
+      return [];
+    }
+  }
+  /** The first name in it that stands for data, or for what is made of them. */
+  private dataIn(e: Expr, lets: readonly TypedLet[]): string | undefined {
+    return symbolsOf(e).map((s) => {
+      const own = s.role === "let" ? lets.find((l) => l.name === s.name && l.kept) : undefined;
+      return s.role === "input" || s.role === "target" || s.role === "var" ? s.name : own && this.dataIn(own.value, lets);
+    }).find((name) => name !== undefined);
   }
   private claim(name: string, span: Span, state: LayerState): boolean {
     const given = ownOf(givenNames, name);
@@ -404,7 +427,7 @@ class NetworkElaborator {
     const init = this.init(m, shape, rank, this.statement(state, family), state);
     if (m.positive && shape.every(isOne) && m.init?.kind !== "missing" && this.reporter.diagnostics.length === before) {
       const place = at(m.init?.span ?? m.name.span);
-      const starts = startingSign(init, (e) => this.numbersOf(e, m.shared ? 1 : state.copies));
+      const starts = startingSign(init, (e) => this.numbersOf(e, state, m.shared ? 1 : state.copies, family));
       if (starts === "not positive") this.reporter.report(wrongArguments({ fn: `init ${init.kind}`, problem: "a positive parameter starts above 0", usage: "init constant(0.1)" }, place));
       else if (starts === "open") this.reporter.report(mayStartAtZero({ name, init: init.kind, learned: !m.fixed }, place));
     }
@@ -465,6 +488,8 @@ class NetworkElaborator {
         const [arg] = args;
         if (!arg || args.length !== 1) return fault("it takes one expression", "from(A')");
         const value = elaborateAs(arg.value, statement, shape, `the initial value of ${m.name.name}`);
+        const data = value && this.dataIn(value, [...state.lets, ...this.root.lets]);
+        if (data !== undefined) return fault(`${data} is known only when the network runs`, "from(A')");
         return value ? { kind: "from", value } : fallback;
       }
       default: {
@@ -592,12 +617,12 @@ class NetworkElaborator {
   }
 }
 /** A positive parameter is learned as what a positive function makes of it, which never gives 0. Values from elsewhere are checked when they are known. */
-function startingSign(init: TypedInit, numbersOf: (e: Expr) => readonly (number | undefined)[]): "positive" | "not positive" | "open" {
+function startingSign(init: TypedInit, numbersOf: (e: Expr) => readonly number[]): "positive" | "not positive" | "open" {
   const signOf = (...numbers: readonly number[]): "positive" | "not positive" => (numbers.every((n) => Math.fround(n) > 0) ? "positive" : "not positive");
   switch (init.kind) {
     case "ones": case "file": return "positive";
     case "constant": case "identity": return signOf(init.value);
-    case "from": return signOf(...numbersOf(init.value).filter((n) => n !== undefined));
+    case "from": return signOf(...numbersOf(init.value));
     case "zeros": case "normal": case "uniform": case "kaiming_uniform": case "xavier_uniform": case "orthonormal": case "sincos": case "sincos2d": return "open";
   }
 }

@@ -40,6 +40,10 @@ const blocks: Readonly<Record<string, Block>> = {
   trainDeclaration: { words: [...training, "then"], clause: "a clause of the train block", place: "a train block" },
   presetDeclaration: { words: [], clause: "a setting", place: "a preset" },
 };
+/** Words that stand before a block's brace. */
+const heads: ReadonlyMap<string, string> = new Map([
+  ["when", "it stands before a step's brace: step NAME when CONDITION { … }"], ["repeat", "it stands before a layer's brace: layer NAME repeat COUNT { … }"],
+]);
 /** What people write who come from other languages. */
 const synonyms: Readonly<Record<string, string>> = {
   def: "fn", func: "fn", function: "fn", model: "network", variable: "var", parameter: "param", constant: "const", dimension: "dim",
@@ -312,7 +316,7 @@ export const mends: readonly MendRow[] = [
       if (!m.betweenClauses || !isKeyword(m.lexeme)) return undefined;
       const word = m.lexeme!.image;
       const home = steps.has(word) ? "a step" : training.has(word) ? "a train block" : members.has(word) ? "a network" : undefined;
-      const mend = home ? `it belongs into ${home}` : "leave it out";
+      const mend = heads.get(word) ?? (home ? `it belongs into ${home}` : "leave it out");
       const diagnostic = d.wrongPlace({ keyword: m.show(), place: blocks[m.rule]?.place ?? "this text", mend }, at(m.span()));
       return { diagnostic, remove: m.junk, insert: [] };
     },

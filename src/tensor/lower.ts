@@ -10,6 +10,7 @@ import type { Shape } from "../expression/functions.js";
 import type {
   NetworkInput, NetworkParameter, UnrolledNetwork, UnrolledStatement, ValueType,
 } from "../network/network.js";
+import { sampleAxis, sizeName } from "../network/size-names.js";
 import { addedNames, probeName } from "../runtime/wire-names.js";
 import { GraphBuilder } from "./builder.js";
 import type { Axis, Graph } from "./graph.js";
@@ -39,7 +40,7 @@ export interface Measure {
   readonly names: ReadonlyMap<string, string>;
   readonly numbers: ReadonlyMap<string, number>;
 }
-const batchName = "batch";
+const batchName = sampleAxis;
 const batchSize = dimSymbol(batchName);
 
 /** A value that expressions can name, with the index of the family that it is, if it is one. */
@@ -80,9 +81,10 @@ class Lowering implements LowerContext {
   // ------------------------------------------------------------ sizes and axes
   size(dim: Dim): Dim {
     return dimSubstitute(dim, (s) => {
-      if (s === this.network.batchDim) return batchSize;
       const value = this.network.dims.get(s) ?? this.network.dims.get(this.scope.names.get(s) ?? s);
-      return value === undefined ? undefined : dimNumber(value);
+      if (value !== undefined) return dimNumber(value);
+      const name = sizeName(s, this.network);
+      return name === s ? undefined : dimSymbol(name);
     });
   }
   rolesOf(shape: Shape): readonly (Axis | undefined)[] {
@@ -99,7 +101,8 @@ class Lowering implements LowerContext {
   private axisName(dim: Dim, size: Dim, wanted = showDim(dim)): string {
     if (size.key === batchName) return batchName;
     const name = wanted.replaceAll(" ", "");
-    return name === batchName || this.indexNames.has(name) ? `${name}_` : name;
+    if (name === batchName) return sizeName(name, this.network);
+    return this.indexNames.has(name) ? `${name}_` : name;
   }
   positive(parameter: string): boolean {
     return this.parameters.get(parameter)?.positive ?? false;

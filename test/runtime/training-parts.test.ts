@@ -257,6 +257,21 @@ describe("initial values of from(…)", () => {
       ["W", { kind: "value", data: [2, 0, 0, 2] }], ["l.1.t", { kind: "value", data: [0.325] }], ["l.2.t", { kind: "value", data: [0.2] }],
     ]);
   });
+  it("are computed for each member of a family, and with the layer's own lets", () => {
+    const spec = `network N { dim d = 2, K = 2 index k in 1..K input x: real[d] param w: real init constant(0.5) param A[k]: real[d] init from(k*ones(d)) let s[k] = k*w var Z: real[d] = x
+      layer l repeat 2 {
+        let own[k] = 2*s[k]*layer let first = own[1]
+        param B[k]: real[d] init from(own[k]*A[k]) param c: real init from(first + sum(k) own[k]) step t { minimize 0.5*sq_norm(Z - c*sum(k) B[k]) by gradient(rate: 0.5) }
+      } output o: real[d] = Z }`;
+    expect(describeTraining(compileSpec(spec)).parameters.slice(2).map((p) => [p.name, p.shape, p.init])).toEqual([
+      ["l.1.B", [2, 2], { kind: "value", data: [1, 1, 4, 4] }], ["l.1.c", [], { kind: "value", data: [4] }],
+      ["l.2.B", [2, 2], { kind: "value", data: [2, 2, 8, 8] }], ["l.2.c", [], { kind: "value", data: [8] }],
+    ]);
+  });
+  it("are in the file where those that they are computed from are", () => {
+    const spec = `network N { dim d = 2 input x: real[d] param A: real[d] fixed param B: real[d] init from(2*A) param C: real[d] init from(B) var Z: real[d] = x + A + B + C output o: real[d] = Z }`;
+    expect(describeTraining(compileSpec(spec)).parameters.map((p) => p.init.kind)).toEqual(["file", "file", "file"]);
+  });
 });
 describe("the command line of a package", () => {
   it("is read, with its defaults", () => {

@@ -7,6 +7,8 @@ import type { HostTensor, TensorMap } from "../../src/runtime/contract.js";
 import { initialise } from "../../src/runtime/random.js";
 import { createTfjsEngine } from "../../src/runtime/tfjs/engine.js";
 import { addedNames, probeName } from "../../src/runtime/wire-names.js";
+import { lowerNetwork } from "../../src/tensor/lower.js";
+import { printGraph } from "../../src/tensor/print-graph.js";
 import { trainingModelsOf } from "../../src/targets.js";
 import { compileSpec, memoryHost } from "../support/build.js";
 import { backend, describeNetwork, modelOf } from "../support/tfjs.js";
@@ -48,6 +50,11 @@ const awkward: readonly (readonly [string, readonly string[]])[] = [
   ["a target called loss and a variable loss_", ["y", "loss", "W", "loss_", "o", "p"]],
   ["a variable called loss", ["y", "t", "W", "loss", "o", "p"]],
   ["names of a step's inputs", ["seed", "correction1", "learning_rate", "correction2", "gradient_norm", "learning_rate_"]],
+  ["an output that is no property of a plain object", ["y", "t", "W", "z", "__proto__", "p"]],
+  ["an input called so, among what every object has", ["__proto__", "toString", "constructor", "valueOf", "hasOwnProperty", "isPrototypeOf"]],
+  ["a parameter called so", ["y", "constructor", "__proto__", "z", "toString", "p"]],
+  ["a target called so", ["y", "__proto__", "valueOf", "z", "o", "toString"]],
+  ["a variable called so", ["y", "t", "W", "__proto__", "o", "p"]],
 ];
 
 describe.each([["ort", 0], ["ort", 0.5], ["tfjs", 0]] as const)("on %s, dropout %d", (engine, dropout) => {
@@ -65,5 +72,21 @@ describe("added names", () => {
   });
   it("an output called as a parameter is declared twice", () => {
     expect(compile(spec(["y", "t", "W", "z", "W", "p"], 0), { file: "n.srr" }, memoryHost).diagnostics.map((d) => d.code)).toContain("SRR2002");
+  });
+});
+describe("a free size called like the axis of samples", () => {
+  const open = (n: string, more = ""): string => `network N { dim d = 2, ${n}${more} input X: real[d, ${n}] var Z: real[d, ${n}] = X
+    step s { minimize 0.5*sq_norm(Z)/${n} by gradient(rate: 0.5) } output Y: real[d, ${n}] = Z*ones(${n})*ones(${n})' output W: real[d, 2*${n}] = ones(d)*ones(2*${n})' }`;
+  const seen = (text: string) => {
+    const network = compileSpec(text);
+    const { inputs, outputs } = describeNetwork(network);
+    return { graph: printGraph(lowerNetwork(network.unrolled)), shapes: [...inputs, ...outputs].map((w) => w.shape) };
+  };
+  it.each([["batch", "", "batch_"], ["batch", ", batch_", "batch__"]])("%s%s is %s there, and apart from it", (name, more, wire) => {
+    const [plain, awkward] = [seen(open("n")), seen(open(name, more))];
+    expect(plain.shapes).toEqual([["batch", "n", 2], ["batch", "n", 2], ["batch", "2*n", 2]]);
+    expect(awkward.shapes).toEqual([["batch", wire, 2], ["batch", wire, 2], ["batch", `2*${wire}`, 2]]);
+    const sizes = (graph: string): string => graph.replaceAll(/\bbatch_+/g, "n").replaceAll(/2\*batch(=2\*n)?/g, "2*n");
+    expect(sizes(awkward.graph)).toBe(plain.graph);
   });
 });

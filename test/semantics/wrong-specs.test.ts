@@ -76,6 +76,22 @@ describe("wrong specs", () => {
     expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
     expect(compile(text.replace("repeat 3", "repeat 2"), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
   });
+  it.each(["param t[k]: real positive init ⟦from(0.25 - 0.1*k)⟧", "let own = 0.25 - 0.1*layer param t[k]: real positive init ⟦from(own)⟧", "let own[k] = (0.45 - 0.1*layer - 0.1*k)*c param t[k]: real positive init ⟦from(own[k])⟧"])(
+    "a positive parameter starts above 0 in each member of its family, whatever lets it is given by: %s", (members) => {
+      const { text, marks } = marked(`network N { dim d = 4, K = 2 index k in 1..K const c = 1 input x: real[d] var Z: real[d] = x layer l repeat 3 { ${members} Z = t[1]*t[2]*Z } output o: real[d] = Z }`);
+      expect(compile(text.replace("K = 2", "K = 3"), { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
+      expect(compile(text.replace("repeat 3", "repeat 2"), { file: "spec.srr" }, memoryHost).diagnostics).toEqual([]);
+    });
+  it.each(["input ⟦X⟧: real[d] var Z: real[d] = X dim m = batch", "dim m = batch input ⟦X⟧: token[5, d] var Z: real[d] = 0*(X == 1)", "dim m = batch target ⟦t⟧: real[d] input X: real[d, m] target s: class[2] input c: real var Z: real[d] = 0"])(
+    "inputs and targets have the axis of samples, where the network names it: %s", (body) => {
+      const { text, marks } = marked(`network N { dim d = 2 ${body} output o: real[d] = Z }`);
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2004", marks[0]]]);
+    });
+  it.each(["param W: real[d] init ⟦from(2*x)⟧", "var Z: real[d] = x param W: real[d] init ⟦from(Z)⟧", "target t: class[2] let s = t/2 param W: real[d] init ⟦from(s*ones(d))⟧"])(
+    "an initial value is not made of data: %s", (body) => {
+      const { text, marks } = marked(`network N { dim d = 2 input x: real[d] ${body} output o: real[d] = W + x }`);
+      expect(compile(text, { file: "spec.srr" }, memoryHost).diagnostics.map((d) => [d.code, [d.span.start, d.span.end]])).toEqual([["SRR2006", marks[0]]]);
+    });
   it("a fixed parameter is not said to be trained", () => {
     const [warning] = compile(positive("param t: real fixed positive init zeros"), { file: "spec.srr" }, memoryHost).diagnostics;
     expect([warning?.code, warning?.message.includes("train")]).toEqual(["SRR2022", false]);

@@ -70,6 +70,8 @@ export const wrongTexts: readonly Wrong[] = [
   one("SRR1020", inNetwork("let a = 2⟦d⟧")),
   one("SRR1020", inNetwork("let a = f(b ⟦c⟧ + 1, d)")),
   one("SRR1021", inNetwork("⟦by⟧ exact")),
+  one("SRR1021", inStep("minimize f by exact", "⟦when⟧ layer > 1")),
+  one("SRR1021", inNetwork("layer a { ⟦repeat⟧ 3", "}")),
   one("SRR1021", "⟦output⟧ x: real = 3\n"),
   one("SRR1021", "network N {\n  dim d = 4\n}\n  ⟦output⟧ x: real = 3\n}\n"),
   one("SRR1022", inNetwork("let a = f(⟦3 steps⟧)")),

@@ -4,6 +4,7 @@ import { basename, dirname } from "node:path";
 import type { CompiledNetwork } from "../../compile.js";
 import { toJson } from "../../diagnostics/render.js";
 import { describe } from "../../network/describe.js";
+import { freeSizeNames } from "../../network/size-names.js";
 import { startingValues } from "../../runtime/random.js";
 import { storedShape } from "../../network/weights.js";
 import type { ModelDescription, TensorMap } from "../../runtime/contract.js";
@@ -67,7 +68,7 @@ function explainPasses(network: CompiledNetwork, description: ModelDescription, 
   const lowering = trains ? { loss: true, training: true } : { probe: options.probe ?? false };
   const forward = options.target === "onnx" ? onnxGraphOf(network, lowering, levelOf(options), options.opset) : optimisedGraphOf(network, lowering, levelOf(options));
   const backward = trains ? gradientSavings(forward.graph, description, levelOf(options)) : [];
-  const [own, gradients] = [forward.report, backward].map((report) => passSavings(report, network.unrolled.freeDims)) as [PassSavings, PassSavings];
+  const [own, gradients] = [forward.report, backward].map((report) => passSavings(report, freeSizeNames(network.unrolled))) as [PassSavings, PassSavings];
   const columns = columnsOf(network.unrolled);
   const step = gradients.length === 0 ? "" : `\n\nand of the step, with its gradients:\n\n${passTable(gradients, columns)}`;
   return { passes: [...own, ...gradients], text: `${passTable(own, columns)}${step}` };

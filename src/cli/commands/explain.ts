@@ -4,6 +4,7 @@ import { explainNetwork } from "../../explain/derivation.js";
 import { ourPage } from "../../explain/page.js";
 import { explainLatex } from "../../explain/latex.js";
 import { explainJson, explainText } from "../../explain/text.js";
+import { freeSizeNames, sampleAxis } from "../../network/size-names.js";
 import { refusing, UsageFault, UserFault } from "../faults.js";
 import { writeFiles } from "../files.js";
 import { packageVersion } from "../root.js";
@@ -48,7 +49,7 @@ async function page(network: CompiledNetwork, file: string): Promise<string> {
   const [{ explainHtml }, { verifyNetwork }, { graphOf }, { costValue, graphCost }] = await Promise.all([
     import("../../explain/html.js"), import("../../audit/verify.js"), import("../../targets.js"), import("../../tensor/cost.js"),
   ]);
-  const sizes = { batch: 1, ...Object.fromEntries(network.unrolled.freeDims.map((d) => [d, 1])) };
+  const sizes = Object.fromEntries([sampleAxis, ...freeSizeNames(network.unrolled)].map((name) => [name, 1]));
   const costs = [...graphCost(graphOf(network, {})).places].map(([place, cost]) => ({ place, ...costValue(cost, sizes) }));
   const checks = verifyNetwork(network.typed, network.derivations, { trials: 3, seed: 1 });
   return explainHtml({ network, checks, costs, file: basename(file), compiler: packageVersion() });

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { readOnnx } from "../../emit/onnx/inspect.js";
+import { freeSizeNames, sampleAxis } from "../../network/size-names.js";
 import { storedShape } from "../../network/weights.js";
 import { readSafetensors } from "../../runtime/safetensors.js";
 import { costValue, graphCost } from "../../tensor/cost.js";
@@ -63,7 +64,7 @@ async function inspectSpec(file: string, options: InspectOptions): Promise<void>
   }));
   const count = (ps: readonly { shape: readonly number[] }[]): number => ps.reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const learned = count(parameters.filter((p) => p.trainable));
-  const sizes = { batch: 1, ...Object.fromEntries(network.unrolled.freeDims.map((d) => [d, 1])) };
+  const sizes = Object.fromEntries([sampleAxis, ...freeSizeNames(network.unrolled)].map((name) => [name, 1]));
   const costs = options.cost ? await refusing(compilation.sources, () => graphCost(graphOf(network, {}))) : undefined;
   const steps = costs && [...costs.places].map(([place, cost]) => ({ place: place || "outside of steps", flops: showDim(cost.flops), bytes: showDim(cost.bytes), ...at(cost) }));
   function at(cost: Parameters<typeof costValue>[0]): { flopsAtOne: number; bytesAtOne: number } {

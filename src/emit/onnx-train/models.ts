@@ -1,5 +1,6 @@
 /** The two graphs that training on ONNX Runtime needs: one step, and evaluation with the loss. Parameters are inputs of both. */
 import type { ModelDescription, WireTensor } from "../../runtime/contract.js";
+import { runtimeOutput } from "../../runtime/wire-names.js";
 import type { Graph } from "../../tensor/graph.js";
 import type { OptimisationLevel } from "../../tensor/passes/optimise.js";
 import { schedule } from "../../tensor/schedule.js";
@@ -27,11 +28,12 @@ export function trainingModels(training: Graph, evaluation: Graph, description: 
     if (!file) throw new Error("nothing was emitted");
     return file.bytes;
   };
+  const given = (graph: Graph): Graph => parametersAsInputs({ ...graph, outputs: graph.outputs.map((o) => ({ ...o, name: runtimeOutput(o.name) })) });
   const step = trainingGraph(training, description, optimizer, level);
   const parameters = description.parameters.map((p): WireTensor => ({ name: p.name, kind: "real", shape: p.shape }));
   return {
     train: emit(step.graph, step.inputs, `One training step (${optimizer.kind}): forward, backward, update. Feed each output NAME/next as NAME in the next step.`),
-    evaluate: emit(parametersAsInputs(evaluation), parameters, "Outputs and loss for given parameters."),
-    ...(probing ? { probe: emit(parametersAsInputs(probing), parameters, "The variable after every step, outputs and loss for given parameters.") } : {}),
+    evaluate: emit(given(evaluation), parameters, "Outputs and loss for given parameters."),
+    ...(probing ? { probe: emit(given(probing), parameters, "The variable after every step, outputs and loss for given parameters.") } : {}),
   };
 }

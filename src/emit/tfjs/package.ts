@@ -48,7 +48,8 @@ export interface PackageInput extends ModelInput {
   readonly files: readonly PackageFile[];
 }
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-const quoted = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name));
+/** A property's name; `__proto__: x` would be no property but the object's prototype. */
+const quoted = (name: string): string => (name === "__proto__" ? `["__proto__"]` : /^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name));
 const textOf = (path: string, text: string): PackageFile => ({ path, bytes: encode(text) });
 /** Inside Markdown's code and cells: no pipes, no back quotes, no line ends. */
 const cell = (text: string): string => commentText(text).replace(/[`|<]/g, (c) => (c === "`" ? "'" : `\\${c}`));

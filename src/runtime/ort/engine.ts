@@ -6,7 +6,7 @@ import { firstUnfinite, unaudited } from "../audit.js";
 import type { Batch, HostTensor, ModelDescription, StepResult, TensorMap, TrainingEngine } from "../contract.js";
 import { own, valueFault } from "../contract.js";
 import { DataError } from "../safetensors.js";
-import { addedNames } from "../wire-names.js";
+import { addedNames, declaredOutput, runtimeOutput } from "../wire-names.js";
 
 /** What is used of `onnxruntime-node` (onnxruntime-web has the same). */
 export interface OrtTensor {
@@ -81,7 +81,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     if (!models.probe || unaudited(model, batch).length > 0) return {};
     probing ??= await ort.InferenceSession.create(models.probe, session);
     const out = await probing.run(feedsFor(probing, batch, {}));
-    return host(new Map(probing.outputNames.map((name) => [name, out[name] as OrtTensor])));
+    return host(new Map(probing.outputNames.map((name) => [declaredOutput(name), out[name] as OrtTensor])));
   };
 
   return {
@@ -117,7 +117,7 @@ export async function createOrtEngine(ort: Ort, model: ModelDescription, models:
     async evaluate(batch) {
       const out = await evaluate.run(feedsFor(evaluate, batch, {}));
       const outputs = Object.fromEntries(model.outputs.map((o): [string, HostTensor] => {
-        const t = out[o.name] as OrtTensor;
+        const t = out[runtimeOutput(o.name)] as OrtTensor;
         return [o.name, { shape: [...t.dims], data: t.data as Float32Array }];
       }));
       const loss = out[names.loss];

@@ -40,7 +40,7 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
   const toHost = async (t: tf.Tensor): Promise<HostTensor> => ({ shape: [...t.shape], data: Float32Array.from(await t.data()) });
   /** All at once, and off the device. */
   const takeToHost = async (tensors: Tensors): Promise<TensorMap> => {
-    const found: Record<string, HostTensor> = {};
+    const found: Record<string, HostTensor> = Object.create(null);
     for (const [name, t] of Object.entries(tensors)) found[name] = await toHost(t);
     tf.dispose(Object.values(tensors));
     return found;
@@ -49,7 +49,7 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
     const { probe: probeOf } = model;
     return probeOf && unaudited(description, batch).length === 0 ? takeToHost(tf.tidy(() => probeOf(onDevice(batch), { parameters: values() }))) : {};
   };
-  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => !isNeeded(t, false) || batch[t.name] !== undefined);
+  const hasTargets = (batch: Batch): boolean => description.targets.every((t) => !isNeeded(t, false) || own(batch, t.name) !== undefined);
 
   return {
     description: backend.description,
@@ -81,7 +81,7 @@ export async function createTfjsEngine(description: ModelDescription, model: Gen
       return { loss: number, outputs: found };
     },
     async parameters() {
-      const found: Record<string, HostTensor> = {};
+      const found: Record<string, HostTensor> = Object.create(null);
       for (const [name, v] of variables) {
         const stored = await toHost(v);
         found[name] = logarithmic.has(name) ? { shape: stored.shape, data: Float32Array.from(stored.data, Math.exp) } : stored;

@@ -3,7 +3,7 @@
  * Weight decay is decoupled: every learned parameter shrinks by 1 − learning rate · decay before the step.
  */
 import type * as Core from "@tensorflow/tfjs-core";
-import type { HostTensor, OptimizerProgram, TensorMap } from "../contract.js";
+import { type HostTensor, type OptimizerProgram, own, type TensorMap } from "../contract.js";
 
 type Tf = typeof Core;
 
@@ -99,7 +99,7 @@ class TensorOptimizer<P extends OptimizerProgram> implements Optimizer {
     const { clip } = this.program;
     const factor = clip !== undefined && norm > clip ? clip / norm : 1;
     for (const parameter of this.learned) {
-      const gradient = gradients[parameter.name];
+      const gradient = own(gradients, parameter.name);
       this.tf.tidy(() => this.step(parameter, !gradient ? this.tf.zerosLike(parameter.variable) : factor === 1 ? gradient : this.tf.mul(gradient, factor), options));
     }
     return norm;
@@ -107,7 +107,7 @@ class TensorOptimizer<P extends OptimizerProgram> implements Optimizer {
   private async norm(gradients: Readonly<Record<string, Core.Tensor>>): Promise<number> {
     const { tf } = this;
     const squares = tf.tidy(() => {
-      const each = this.learned.flatMap(({ name }) => { const g = gradients[name]; return g ? [tf.sum(tf.square(g))] : []; });
+      const each = this.learned.flatMap(({ name }) => { const g = own(gradients, name); return g ? [tf.sum(tf.square(g))] : []; });
       return each.length === 0 ? tf.scalar(0) : tf.addN(each as Core.Scalar[]);
     });
     const [sum] = await squares.data();
