@@ -215,10 +215,11 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
   if (nonsmooth.length > 0) {
     throw new NoExactMinimiser("not separable", "beside a term of the proximal table the quadratic terms must be c*sq_norm(a*Z - V)");
   }
+  /** The Hessian of these terms and of what is scalar, which stands before `unit`. */
+  const hessian = (terms: readonly Expr[], unit: Expr): Expr => add([...terms, ...(scalar.length > 0 ? [multiply(curvature, unit)] : [])]);
   if (entries.length > 0) {
     if (!B) return origin;
-    const H = add([...entries, ...(scalar.length > 0 ? [multiply(curvature, ones(X.shape))] : [])]);
-    const [h, b] = withoutCommonFactor(H, B);
+    const [h, b] = withoutCommonFactor(hessian(entries, ones(X.shape)), B);
     return hadamard([b, power(h, number(-1))]);
   }
   const n = left.length > 0 ? rowsOf(X) : colsOf(X);
@@ -233,11 +234,11 @@ function heldMinimiser(smooth: Expr, nonsmooth: readonly Expr[], variable: Varia
   if (!B) return origin;
   const diagonal = [...left, ...right].map(diagonalOf);
   if (diagonal.every((v) => v !== undefined)) {
-    const [h, b] = withoutCommonFactor(add([...diagonal, ...(scalar.length > 0 ? [multiply(curvature, ones([n, one]))] : [])]), B);
-    const inverted = power(h, number(-1));
-    return simplify(left.length > 0 ? multiply(apply("diag", [inverted]), b) : multiply(b, apply("diag", [inverted])));
+    const [h, b] = withoutCommonFactor(hessian(diagonal, ones([n, one])), B);
+    const inverted = apply("diag", [power(h, number(-1))]);
+    return simplify(left.length > 0 ? multiply(inverted, b) : multiply(b, inverted));
   }
-  const H = add([...left, ...right, ...(scalar.length > 0 ? [multiply(curvature, identity(n))] : [])]);
+  const H = hessian([...left, ...right], identity(n));
   if (isScalar(H)) return divide(B, H);
   const [h, b] = withoutCommonFactor(H, B);
   return left.length > 0 ? multiply(inverse(h), b) : multiply(b, inverse(h));

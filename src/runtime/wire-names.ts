@@ -22,7 +22,9 @@ const added = {
 } as const;
 export type AddedNames = { readonly [K in keyof typeof added]: string };
 
-const free = (wanted: string, taken: ReadonlySet<string>): string => (taken.has(wanted) ? free(`${wanted}_`, taken) : wanted);
+/** The name, or with as many underscores behind it as it needs to be no other's. */
+export const freeName = (wanted: string, isTaken: (name: string) => boolean): string => (isTaken(wanted) ? freeName(`${wanted}_`, isTaken) : wanted);
+const free = (wanted: string, taken: ReadonlySet<string>): string => freeName(wanted, (name) => taken.has(name));
 const declaredNames = (d: Declared): Set<string> => new Set([d.inputs, d.targets, d.outputs, d.parameters].flatMap((list) => list.map((x) => x.name)));
 
 export function addedNames(network: Declared): AddedNames {
