@@ -69,18 +69,19 @@ export interface Page {
 /** No picture, script, font or frame may be fetched from anywhere, whatever the page holds. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/** How a page of ours begins. */
-export const ourPage = /^<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="crate-compile">\n/;
-
-export function renderPage(page: Page): string {
-  const links = page.sections.map((s) => `<li><a href="#${s.id}">${escapeHtml(s.title)}</a></li>`).join("");
-  const sections = page.sections.map((s) => `<section aria-labelledby="${s.id}">\n<h2 id="${s.id}" tabindex="-1">${escapeHtml(s.title)}</h2>\n${s.body}\n</section>`).join("\n");
-  return `<!DOCTYPE html>
+/** How a page of ours begins, by which it is known again. */
+const opening = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="generator" content="crate-compile">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+`;
+export const isOurPage = (text: string): boolean => text.startsWith(opening);
+
+export function renderPage(page: Page): string {
+  const links = page.sections.map((s) => `<li><a href="#${s.id}">${escapeHtml(s.title)}</a></li>`).join("");
+  const sections = page.sections.map((s) => `<section aria-labelledby="${s.id}">\n<h2 id="${s.id}" tabindex="-1">${escapeHtml(s.title)}</h2>\n${s.body}\n</section>`).join("\n");
+  return `${opening}<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(page.title)}</title>

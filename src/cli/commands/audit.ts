@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { type Audit, type AuditOptions, auditNetwork } from "../../audit/audit.js";
 import { UnknownSize } from "../../audit/run-network.js";
 import { MissingValue } from "../../numeric/evaluate.js";
-import { ourPage } from "../../explain/page.js";
+import { isOurPage } from "../../explain/page.js";
 import { auditText } from "../../audit/audit-text.js";
 import type { CompiledNetwork } from "../../compile.js";
 import { describe } from "../../network/describe.js";
@@ -96,7 +96,7 @@ async function writePictures(
   const table = csv(auditColumns, runs.flatMap((r) => auditRows(r.weights, r.audit)));
   if (options.report !== undefined) {
     const page = reportHtml({ network: network.typed.name, file: basename(file), data: runs[0]?.data.name ?? "", samples: runs[0]?.data.samples ?? 0, runs: named, figures, compiler: packageVersion() });
-    writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), { force: options.force, isOurs: (head) => ourPage.test(head), sources });
+    writeFiles([{ path: basename(options.report), bytes: encode(page) }], dirname(options.report), { force: options.force, isOurs: isOurPage, sources });
     say(`${options.report}: ${figures.length} figures`);
   }
   if (options.csv !== undefined) writeFiles([{ path: basename(options.csv), bytes: encode(table) }], dirname(options.csv), { force: options.force, isOurs: (head) => head.startsWith(`${auditColumns.join(",")}\n`), sources });

@@ -1,7 +1,7 @@
 import { basename, dirname } from "node:path";
 import type { Compilation, CompiledNetwork } from "../../compile.js";
 import { explainNetwork } from "../../explain/derivation.js";
-import { ourPage } from "../../explain/page.js";
+import { isOurPage } from "../../explain/page.js";
 import { explainLatex } from "../../explain/latex.js";
 import { explainJson, explainText } from "../../explain/text.js";
 import { freeSizeNames, sampleAxis } from "../../network/size-names.js";
@@ -19,8 +19,9 @@ interface ExplainOptions extends SpecOptions {
 }
 type Format = ExplainOptions["format"];
 /** How what we wrote begins, in each format: it may be written anew. */
-const ours: { readonly [F in Format]: RegExp } = {
-  text: /^\S+ · \S+: (minimize|maximize) by \w+\n {2}/, latex: /^% Derived by crate-compile\.\n/, html: ourPage, json: /^\{\n {2}"generator": "crate-compile",\n {2}"steps": \[\n/,
+const isOurs: { readonly [F in Format]: (head: string) => boolean } = {
+  text: (head) => /^\S+ · \S+: (minimize|maximize) by \w+\n {2}/.test(head), latex: (head) => /^% Derived by crate-compile\.\n/.test(head), html: isOurPage,
+  json: (head) => /^\{\n {2}"generator": "crate-compile",\n {2}"steps": \[\n/.test(head),
 };
 const writers = { text: explainText, latex: explainLatex, json: explainJson } as const;
 
@@ -42,7 +43,7 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
 }
 function write(text: string, format: Format, { sources }: Compilation, options: ExplainOptions): void {
   if (options.out === undefined || options.out === "-") result(text);
-  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), { force: options.force, isOurs: (head) => ours[format].test(head), sources: sources.keys() });
+  else writeFiles([{ path: basename(options.out), bytes: new TextEncoder().encode(text) }], dirname(options.out), { force: options.force, isOurs: isOurs[format], sources: sources.keys() });
 }
 
 async function page(network: CompiledNetwork, file: string): Promise<string> {
